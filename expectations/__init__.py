@@ -1,0 +1,1 @@
+"""The expectation suites, as data, and the custom expectations they use."""

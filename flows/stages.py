@@ -1,0 +1,122 @@
+"""The stages of a migration: what each reads, what it writes, how much at a time, and the function that does its work.
+
+This is the whole pipeline on a page. Each view is SQL over the workspace's views (`tasks.workspace.views`); `key` makes an input
+row unique; rows with the same `group` are worked on together and share one fingerprint. Views name the fingerprint of the row
+above them, so that a redone stage makes exactly what hangs on it pending again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.configuration import Configuration
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Declaration of a stage.
+
+    `function` is `module:name` of a `tasks.stage.StageFunction`. `view` is `None` for `scan`, whose input is the listing of the
+    sources. `rows` and `size` (bytes, by the view's column `bytes`) bound a batch. `settings` gives what else, beside its input,
+    decides what it yields: part of the fingerprint. `unhashed` columns of the view are not part of the fingerprint.
+    """
+
+    name: str
+    function: str
+    key: str
+    view: str | None
+    writes: tuple[str, ...]
+    rows: int
+    size: int
+    pool: Literal["processors", "waiting"]
+    version: int
+    settings: Callable[[Configuration], object]
+    group: str | None = None
+    touches: str | None = None
+    unhashed: tuple[str, ...] = ()
+
+
+def _source_settings(configuration: Configuration) -> object:
+    return {name: source.model_dump(mode="json") for name, source in configuration.sources.items()}
+
+
+WRAP_VIEW = """
+    SELECT i.* EXCLUDE (commit, state, reason), i.fingerprint AS item_fingerprint
+    FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
+    WHERE o.outcome = 'done' AND i.kind IN ('film', 'dicom')
+"""
+
+# A group is released when all its files have been scanned and every one of them has a wrap outcome that stands.
+ASSEMBLE_VIEW = """
+    SELECT b.object_key, b.item_key, b.kind, b.group_key, b.assembly_key, i.source, i.source_order, i.path, i.page, i.jacket,
+           i.listing, i.sha256 AS item_sha256, b.sop_instance_uid, b.study_instance_uid, b.series_instance_uid, b.modality,
+           b.pixel_sha256, b.label_patient_name, b.label_patient_id, b.label_birth_date, b.label_sex, b.label_study_date,
+           b.label_accession, b.fingerprint AS object_fingerprint,
+           (SELECT count(DISTINCT t.jacket) FROM items t
+            WHERE t.sha256 = i.sha256 AND t.kind = 'film' AND t.jacket IS DISTINCT FROM i.jacket) AS other_jackets
+    FROM objects b JOIN items i USING (item_key)
+    WHERE b.group_key IN (SELECT group_key FROM released_groups)
+"""
+
+RECONCILE_VIEW = """
+    SELECT s.study_instance_uid, s.series_instance_uid, s.instance_number, s.evidence, s.conflict,
+           s.fingerprint AS study_fingerprint,
+           b.* EXCLUDE (commit, state, reason, study_instance_uid, series_instance_uid, path, bytes, fingerprint),
+           b.fingerprint AS object_fingerprint, i.source, i.path, i.page, i.jacket, i.listing,
+           d.decision, d.value AS decision_value, d.decided_by, d.decided_at, d.reason AS decision_reason
+    FROM studies s JOIN objects b USING (object_key) JOIN items i ON i.item_key = s.item_key
+    LEFT JOIN latest_decisions d ON d.study_instance_uid = s.study_instance_uid
+"""
+
+VALIDATE_VIEW = """
+    SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.header_sha256,
+           h.fingerprint AS header_fingerprint, b.kind, b.sop_class_uid, b.transfer_syntax_uid, b.pixel_header,
+           l.patient_id, l.decision, i.source
+    FROM headers h JOIN objects b USING (object_key) JOIN items i ON i.item_key = h.item_key
+    JOIN links l ON l.study_instance_uid = h.study_instance_uid
+    JOIN outcomes o ON o.stage = 'reconcile' AND o.key = h.object_key
+    WHERE o.outcome = 'done'
+"""
+
+LOAD_VIEW = """
+    SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.trailer, h.header_sha256,
+           b.sop_class_uid, b.transfer_syntax_uid, b.path, coalesce(b.bytes, 0) + octet_length(h.header) AS bytes, b.sha256,
+           b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id
+    FROM headers h JOIN objects b USING (object_key)
+    JOIN links l ON l.study_instance_uid = h.study_instance_uid
+    JOIN outcomes o ON o.stage = 'validate' AND o.key = h.object_key
+    WHERE o.outcome = 'done'
+"""
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="scan", function="tasks.scan.stage:scan_batch", key="item_key", view=None, writes=("items",),
+        rows=256, size=2 * 10**9, pool="processors", version=1, settings=_source_settings, unhashed=("group_files",),
+    ),
+    Stage(
+        name="wrap", function="tasks.wrap.stage:wrap_batch", key="item_key", view=WRAP_VIEW, writes=("objects",),
+        rows=16, size=256 * 10**6, pool="processors", version=1,
+        settings=lambda c: (c.wrap.model_dump(mode="json"), _source_settings(c), c.project.issuer),
+        unhashed=("group_files",),
+    ),
+    Stage(
+        name="assemble", function="tasks.reconcile.assemble:assemble_batch", key="object_key", view=ASSEMBLE_VIEW,
+        writes=("studies",), rows=500, size=10**9, pool="processors", version=1, settings=lambda c: None,
+        group="assembly_key", touches="group_key",
+    ),
+    Stage(
+        name="reconcile", function="tasks.reconcile.stage:reconcile_batch", key="object_key", view=RECONCILE_VIEW,
+        writes=("links", "headers"), rows=250, size=10**9, pool="processors", version=1,
+        settings=lambda c: (c.reconcile.model_dump(mode="json"), c.project.model_dump(mode="json", exclude={"workspace"})),
+        group="study_instance_uid",
+    ),
+    Stage(
+        name="validate", function="tasks.validate.stage:validate_batch", key="object_key", view=VALIDATE_VIEW,
+        writes=("findings",), rows=500, size=10**9, pool="processors", version=1,
+        settings=lambda c: c.validate_.model_dump(mode="json"), group="study_instance_uid",
+    ),
+    Stage(
+        name="load", function="tasks.load.stage:load_batch", key="object_key", view=LOAD_VIEW, writes=("receipts",),
+        rows=64, size=64 * 10**6, pool="waiting", version=1, settings=lambda c: c.target.model_dump(mode="json"),
+    ),
+)  # fmt: skip

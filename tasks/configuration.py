@@ -1,0 +1,253 @@
+"""One `filmroom.toml` a migration: its keys, their defaults, and one-line errors that name the file, the key and the mend.
+
+Paths in it are relative to the file and are made absolute while it is read. Unknown keys and wrong types are errors; what the
+contract names and this version does not do yet is refused before anything runs.
+"""
+
+import tomllib
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from tasks.errors import ConfigurationError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _absolute(value: Any, info: Any) -> Any:
+    return Path(info.context["folder"], value).resolve() if isinstance(value, str) and info.context else value
+
+
+RelativePath = Annotated[Path, BeforeValidator(_absolute)]
+
+
+class Project(_Section):
+    """`[project]`: whose migration this is and where it lives."""
+
+    name: str = Field(min_length=1)
+    workspace: RelativePath
+    issuer: str = ""
+    now: datetime | None = None
+
+    @field_validator("now", mode="before")
+    @classmethod
+    def _parse_now(cls, value: Any) -> Any:
+        if value in ("", None):
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class Digitizer(_Section):
+    """The film digitizer, as it goes into the SC equipment attributes."""
+
+    manufacturer: str = ""
+    model: str = ""
+    serial: str = ""
+    dpi: float | None = Field(default=None, gt=0)
+
+
+class FilmSource(_Section):
+    """`[[source]]` of kind `film`: a folder of scans and the vendor's index of it."""
+
+    kind: Literal["film"]
+    path: RelativePath
+    name: str = ""
+    manifest: RelativePath | None = None
+    columns: dict[str, str] = Field(default_factory=dict)  # our column = the manifest's column
+    modality: str = Field(default="RG", pattern="^[A-Z]{2,16}$")
+    years: tuple[int, int] = (1900, 2029)
+    digitizer: Digitizer = Digitizer()
+
+    @field_validator("years", mode="before")
+    @classmethod
+    def _years(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class ArchiveSource(_Section):
+    """`[[source]]` of kind `archive`: a folder of discs and exports."""
+
+    kind: Literal["archive"]
+    path: RelativePath
+    name: str = ""
+
+
+Source = Annotated[FilmSource | ArchiveSource, Field(discriminator="kind")]
+
+
+class Patients(_Section):
+    """`[patients]`: the patient index."""
+
+    index: RelativePath
+    columns: dict[str, str] = Field(default_factory=dict)  # our column = the index's column
+
+
+class Network(_Section):
+    """`[network]`: us, towards a PACS."""
+
+    ae_title: str = Field(default="FILMROOM", min_length=1, max_length=16)
+    port: int = Field(default=11113, ge=1, le=65535)
+
+
+class Wrap(_Section):
+    """`[wrap]`: how images become DICOM objects."""
+
+    codec: Literal["jpeg-ls", "jpeg2000", "htj2k", "rle", "none"] = "jpeg-ls"
+    turn: Literal["pixels", "pr"] = "pixels"
+    ocr: Literal["auto", "pytesseract", "tesserocr", "rapidocr"] = "auto"
+
+
+class Reconcile(_Section):
+    """`[reconcile]`: what the pipeline may decide alone."""
+
+    auto_link: float = Field(default=0.9999, gt=0, le=1)
+    review: float = Field(default=0.05, ge=0, le=1)
+    study_uid: Literal["minted", "order"] = "minted"
+
+
+class Validate(_Section):
+    """`[validate]`: which suites are applied."""
+
+    suites: tuple[Literal["patient", "study", "film", "object"], ...] = ("patient", "study", "film", "object")
+
+    @field_validator("suites", mode="before")
+    @classmethod
+    def _suites(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class EmbeddedTarget(_Section):
+    """`[target]` of kind `embedded`: the PACS that comes with Filmroom."""
+
+    kind: Literal["embedded"] = "embedded"
+    ae_title: str = Field(default="FILMROOMPACS", min_length=1, max_length=16)
+    port: int = Field(default=11114, ge=0, le=65535)
+    associations: int = Field(default=4, ge=1, le=32)
+
+
+class DimseTarget(_Section):
+    """`[target]` of kind `dimse`: a PACS that takes C-STORE."""
+
+    kind: Literal["dimse"]
+    host: str
+    port: int = Field(ge=1, le=65535)
+    ae_title: str = Field(min_length=1, max_length=16)
+    associations: int = Field(default=4, ge=1, le=32)
+
+
+Target = Annotated[EmbeddedTarget | DimseTarget, Field(discriminator="kind")]
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def _bytes(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    number, _, unit = value.strip().partition(" ")
+    if unit.upper() not in _UNITS:
+        raise ValueError('write a size such as "200 GB"')
+    return int(float(number) * _UNITS[unit.upper()])
+
+
+class Run(_Section):
+    """`[run]`: how the work is spread."""
+
+    runner: Literal["threads", "processes"] = "processes"
+    workers: int | None = Field(default=None, ge=1)
+    staging: Annotated[int, BeforeValidator(_bytes)] = 200 * 10**9
+
+
+class Configuration(_Section):
+    """The whole of `filmroom.toml`, checked and with absolute paths."""
+
+    project: Project
+    source: tuple[Source, ...] = Field(min_length=1)
+    patients: Patients | None = None
+    network: Network = Network()
+    wrap: Wrap = Wrap()
+    reconcile: Reconcile = Reconcile()
+    validate_: Validate = Field(default=Validate(), alias="validate")
+    target: Target = EmbeddedTarget()
+    run: Run = Run()
+
+    @cached_property
+    def sources(self) -> dict[str, FilmSource | ArchiveSource]:
+        """The sources by name; one without a name is called after the last part of its path."""
+        return {source.name or source.path.name: source for source in self.source}
+
+
+_NOT_YET = {
+    ("source", "pacs"): 'a source of kind "pacs" is not built yet: export the PACS to a folder and use kind = "archive"',
+    ("target", "dicomweb"): 'a target of kind "dicomweb" is not built yet: use kind = "dimse" or "embedded"',
+    ("runner", "dask"): '[run] runner = "dask" is not built yet: use "processes" or "threads"',
+    ("ocr", "rapidocr"): '[wrap] ocr = "rapidocr" is not built yet: use "auto", "tesserocr" or "pytesseract"',
+    ("turn", "pr"): '[wrap] turn = "pr" is not built yet: leave it at "pixels"',
+    ("study_uid", "order"): '[reconcile] study_uid = "order" is not built yet: leave it at "minted"',
+}
+
+
+def _refuse_what_is_not_built(raw: dict[str, Any], file: Path) -> None:
+    def section(name: str) -> dict[str, Any]:
+        value = raw.get(name, {})
+        return value if isinstance(value, dict) else {}
+
+    sources = raw.get("source", [])
+    asked = [("source", s.get("kind")) for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
+    asked.append(("target", section("target").get("kind")))
+    asked.append(("runner", section("run").get("runner")))
+    asked += [("ocr", section("wrap").get("ocr")), ("turn", section("wrap").get("turn"))]
+    asked.append(("study_uid", section("reconcile").get("study_uid")))
+    for key in asked:
+        if key in _NOT_YET:
+            raise ConfigurationError(f"{file}: {_NOT_YET[key]}")
+
+
+def _first_error(error: ValidationError, file: Path) -> str:
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"] if part not in ("film", "archive", "embedded", "dimse"))
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{file}: unknown key {place}: remove it or correct its spelling"
+        case "missing":
+            return f"{file}: {place} is missing: add it"
+        case _:
+            return f"{file}: {place}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}: correct it"
+
+
+def read_configuration(file: Path) -> Configuration:
+    """Reads and checks a configuration; raises `ConfigurationError` with one line that names the file, the key and the mend."""
+    file = Path(file)
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{file}: no such file: name one with -c, or make one with `filmroom init DIR`") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{file}: cannot be read as TOML ({error}): correct it") from error
+    _refuse_what_is_not_built(raw, file)
+    try:
+        configuration = Configuration.model_validate(raw, context={"folder": file.resolve().parent})
+    except ValidationError as error:
+        raise ConfigurationError(_first_error(error, file)) from error
+    _check_names_and_files(configuration, file)
+    return configuration
+
+
+def _check_names_and_files(configuration: Configuration, file: Path) -> None:
+    if len(configuration.sources) < len(configuration.source):
+        raise ConfigurationError(f"{file}: two sources have the same name: give each [[source]] a name of its own")
+    wanted: list[tuple[str, Path]] = []
+    for name, source in configuration.sources.items():
+        wanted.append((f"source {name!r} path", source.path))
+        if isinstance(source, FilmSource) and source.manifest:
+            wanted.append((f"source {name!r} manifest", source.manifest))
+    if configuration.patients:
+        wanted.append(("patients.index", configuration.patients.index))
+    for what, path in wanted:
+        if not path.exists():
+            raise ConfigurationError(f"{file}: {what}: {path} does not exist: correct the path or mount it")

@@ -1,0 +1,78 @@
+"""`objects`: one row for every DICOM object made of an item, with its staged pixels, label readings and quality measures."""
+
+import pyarrow as pa
+
+from tasks.schemas.table import (
+    BYTES,
+    FINGERPRINT,
+    FLAG,
+    ITEM_KEY,
+    NUMBER,
+    OBJECT_KEY,
+    REAL,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    TEXT,
+    Table,
+    column,
+)
+
+LABEL_FIELDS = ("patient_name", "patient_id", "birth_date", "sex", "study_date", "accession", "institution")
+
+_LABELS = [
+    labelled
+    for name in LABEL_FIELDS
+    for labelled in (
+        column(f"label_{name}", TEXT, f"{name} as read; dates as YYYYMMDD, names as family^given, sex as M, F or O"),
+        column(f"label_{name}_confidence", REAL, "probability that it was read right, 0 to 1"),
+        column(f"label_{name}_origin", TEXT, "`barcode`, `manifest`, `ocr` or `header`"),
+    )
+]
+
+OBJECTS = Table(
+    "objects",
+    ("object_key",),
+    pa.schema(
+        [
+            OBJECT_KEY,
+            ITEM_KEY,
+            FINGERPRINT,
+            SOP_INSTANCE_UID,
+            STUDY_INSTANCE_UID,
+            column("series_instance_uid", TEXT, "Series Instance UID (0020,000E)"),
+            column("sop_class_uid", TEXT, "SOP Class UID (0008,0016)"),
+            column("kind", TEXT, "`film` or `dicom`, as the item"),
+            column("group_key", TEXT, "the item's jacket or medium"),
+            column(
+                "assembly_key",
+                TEXT,
+                "objects with the same are assembled together: a film's jacket, a legacy Study Instance UID",
+            ),
+            column("path", TEXT, "staged Pixel Data element below `staging/`; null for an object without pixels"),
+            column("bytes", NUMBER, "size of the staged element"),
+            column("sha256", TEXT, "SHA-256 of the staged element's bytes"),
+            column("pixel_sha256", TEXT, "pixel hash, see `tasks.pixels`; null without pixels"),
+            column("pixel_hash_kind", TEXT, "`decoded` or `codestream`"),
+            column("pixel_header", BYTES, "attributes that describe the staged pixels, Explicit VR Little Endian data set"),
+            column("source_header", BYTES, "legacy: data set before Pixel Data as it came; film: composed from the scan"),
+            column("source_trailer", BYTES, "legacy: elements after Pixel Data as they came"),
+            column("source_transfer_syntax_uid", TEXT, "how `source_header` and `source_trailer` are encoded"),
+            column("modality", TEXT, "Modality (0008,0060)"),
+            column("rows", NUMBER, "Rows (0028,0010)"),
+            column("columns", NUMBER, "Columns (0028,0011)"),
+            column("frames", NUMBER, "Number of Frames (0028,0008), 1 where absent"),
+            column("bits_stored", NUMBER, "Bits Stored (0028,0101)"),
+            column("photometric", TEXT, "Photometric Interpretation (0028,0004)"),
+            column("transfer_syntax_uid", TEXT, "transfer syntax of the staged element"),
+            *_LABELS,
+            column("label_text", TEXT, "all text read on the film, as read"),
+            column("qc_clipped_low", REAL, "share of pixels at the lowest value, 0 to 1"),
+            column("qc_clipped_high", REAL, "share of pixels at the highest value, 0 to 1"),
+            column("qc_effective_bits", REAL, "entropy of the pixel values in bits"),
+            column("qc_sharpness", REAL, "variance of the Laplacian of the film scaled to 0..1"),
+            column("rotation", NUMBER, "clockwise turn in degrees that sets the film upright; null: not decided"),
+            column("mirrored", FLAG, "whether the film lies mirrored; null: not decided"),
+        ]
+    ),
+    stage="wrap",
+)
