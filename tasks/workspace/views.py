@@ -1,0 +1,168 @@
+"""Reading tables through DuckDB: each table is a view of its name, the latest row per key that counts, over one snapshot.
+
+A row of a stage's table counts while its fingerprint is that of the latest outcome of its stage. `raw_TABLE` has every row ever
+committed. The state of an item follows from `outcomes` alone:
+
+* the newest outcome of an item, if it is not `done`, is its state;
+* else it is `verified` once `load` is done for each of its objects, for what stands in the PACS stands there;
+* else it is `waiting`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from tasks.schemas import TABLES
+from tasks.workspace.layout import Workspace
+from tasks.workspace.manifest import DataFile
+from tasks.workspace.snapshot import Snapshot
+
+_SQL_TYPES = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "binary": "BLOB",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+}
+
+# Where one item has several objects, the state that most needs somebody is shown.
+_STATE_ORDER = "['withdrawn', 'quarantined', 'review', 'waiting', 'duplicate', 'excluded', 'verified']"
+
+ITEM_STATES = f"""
+    WITH newest AS (
+        SELECT item_key, key, max(commit) AS commit, arg_max(outcome, commit) AS outcome, arg_max(reason, commit) AS reason,
+               arg_max(stage, commit) AS stage, arg_max(outcome, commit) FILTER (WHERE stage = 'load') AS loaded
+        FROM raw_outcomes WHERE item_key IS NOT NULL GROUP BY item_key, key
+    ), parts AS (
+        SELECT *, max(commit) FILTER (WHERE key = item_key) OVER (PARTITION BY item_key) AS item_commit,
+               count(*) FILTER (WHERE key <> item_key) OVER (PARTITION BY item_key) AS objects
+        FROM newest
+    ), states AS (
+        SELECT item_key, commit, stage, reason,
+               CASE WHEN outcome <> 'done' THEN outcome WHEN loaded = 'done' THEN 'verified' ELSE 'waiting' END AS state
+        FROM parts
+        -- An item's own outcome counts until its objects have newer ones, but one that stops it always does.
+        WHERE key <> item_key AND (item_commit IS NULL OR commit > item_commit OR loaded = 'done')
+           OR key = item_key AND (outcome <> 'done' OR objects = 0)
+           OR key = item_key AND NOT EXISTS (
+               SELECT 1 FROM newest n WHERE n.item_key = parts.item_key AND n.key <> n.item_key
+                  AND (n.commit > parts.commit OR n.loaded = 'done'))
+    )
+    SELECT item_key, arg_min(state, rank) AS state, arg_min(stage, rank) AS stage,
+           arg_min(CASE WHEN state = 'verified' THEN 'in the PACS, read back, equal'
+                        WHEN state = 'waiting' AND reason = '' THEN 'done: ' || stage ELSE reason END, rank) AS reason
+    FROM (SELECT *, list_position({_STATE_ORDER}, state) AS rank FROM states) GROUP BY item_key
+"""
+
+
+def connect(workspace: Workspace, *, threads: int | None = None, memory: str = "1.5GB") -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection that spills into the workspace, with UTC as its time zone."""
+    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory, "temp_directory": str(workspace.spill)}
+    connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+    if threads:
+        connection.execute(f"SET threads = {threads}")
+    return connection
+
+
+def define_views(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, snapshot: Snapshot, *, touched: str | None = None
+) -> None:
+    """Defines the views of a snapshot on a connection.
+
+    `touched` names a relation with a column `item_key`: the views then hold only what belongs to these items, so that what a
+    commit makes pending is found without reading the whole.
+    """
+    for name in TABLES:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {_raw(workspace.root, name, snapshot, touched)}")
+    connection.execute("""
+        CREATE OR REPLACE TEMP VIEW outcomes AS
+        SELECT * FROM raw_outcomes QUALIFY row_number() OVER (PARTITION BY stage, key ORDER BY commit DESC) = 1""")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW item_states AS {ITEM_STATES}")
+    for name in ("studies", "links", "headers", "findings", "receipts"):
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_latest(name)}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW items AS {_items()}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW objects AS {_objects()}")
+    connection.execute("CREATE OR REPLACE TEMP VIEW decisions AS SELECT * FROM raw_decisions")
+    connection.execute("CREATE OR REPLACE TEMP VIEW audit AS SELECT * FROM raw_audit")
+    connection.execute("""
+        CREATE OR REPLACE TEMP VIEW latest_decisions AS
+        SELECT * FROM raw_decisions
+        QUALIFY row_number() OVER (PARTITION BY study_instance_uid ORDER BY commit DESC, decided_at DESC) = 1""")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
+
+
+# All files of the group were scanned, and each of its items that goes to wrap has come out of it.
+RELEASED_GROUPS = """
+    WITH files AS (
+        SELECT group_key, count(DISTINCT split_part(path, '!', 1)) FILTER (WHERE sha256 IS NOT NULL OR bytes = 0) AS seen,
+               max(group_files) AS listed
+        FROM items WHERE group_key IS NOT NULL AND NOT (listed_by IS NOT NULL AND sha256 IS NULL AND state = 'waiting')
+        GROUP BY group_key
+    ), unwrapped AS (
+        SELECT i.group_key FROM items i JOIN outcomes s ON s.stage = 'scan' AND s.key = i.item_key AND s.outcome = 'done'
+        LEFT JOIN outcomes w ON w.stage = 'wrap' AND w.key = i.item_key
+        WHERE coalesce(w.outcome, 'waiting') = 'waiting'
+    )
+    SELECT group_key FROM files WHERE seen >= listed AND group_key NOT IN (SELECT group_key FROM unwrapped)
+"""
+
+
+def _latest(name: str) -> str:
+    table = TABLES[name]
+    keys = ", ".join(table.key)
+    return f"""
+        SELECT r.* FROM raw_{name} r
+        WHERE r.fingerprint IN (SELECT fingerprint FROM outcomes WHERE stage = '{table.stage}')
+        QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY commit DESC) = 1"""
+
+
+def _items() -> str:
+    return f"""
+        SELECT r.*, s.state, s.reason,
+               first_value(r.item_key) OVER (
+                   PARTITION BY r.sha256, r.kind, CASE WHEN r.kind = 'film' THEN r.group_key || '/' || r.page END
+                   ORDER BY (s.state = 'verified') DESC, r.source_order, r.path, r.page) AS first_of_content
+        FROM ({_latest("items")}) r JOIN item_states s USING (item_key)"""
+
+
+def _objects() -> str:
+    return f"""
+        SELECT o.* EXCLUDE (study_instance_uid, series_instance_uid),
+               coalesce(s.study_instance_uid, o.study_instance_uid) AS study_instance_uid,
+               coalesce(s.series_instance_uid, o.series_instance_uid) AS series_instance_uid, t.state, t.reason
+        FROM ({_latest("objects")}) o LEFT JOIN studies s USING (object_key) JOIN item_states t ON t.item_key = o.item_key"""
+
+
+def _raw(root: Path, name: str, snapshot: Snapshot, touched: str | None) -> str:
+    files = snapshot.of_table(name)
+    columns = [field.name for field in TABLES[name].schema]
+    selected = ", ".join(f'"{column}"' for column in columns)
+    extra = ", seq" if name == "audit" else ""
+    parts = []
+    if plain := [file for file in files if file.commit is not None]:
+        parts.append(f"SELECT {selected}, {_by_file([f.commit for f in plain])} AS commit{_seq(name, plain)} FROM {_scan(root, plain)}")
+    if merged := [file for file in files if file.commit is None]:
+        parts.append(f"SELECT {selected}, commit{extra} FROM {_scan(root, merged)}")
+    if not parts:
+        empty = ", ".join(f'NULL::{_SQL_TYPES[str(field.type)]} AS "{field.name}"' for field in TABLES[name].schema)
+        return f"SELECT {empty}, 0::BIGINT AS commit{', 0::BIGINT AS seq' if extra else ''} WHERE false"
+    united = " UNION ALL ".join(parts)
+    if touched and "item_key" in columns and name != "audit":
+        return f"SELECT * FROM ({united}) WHERE item_key IN (SELECT item_key FROM {touched})"
+    return united
+
+
+def _by_file(values: Sequence[int | None]) -> str:
+    return f"[{', '.join(str(value) for value in values)}][(file_index + 1)::BIGINT]::BIGINT"
+
+
+def _seq(name: str, plain: Sequence[DataFile]) -> str:
+    return f", ({_by_file([f.first_seq for f in plain])} + file_row_number)::BIGINT AS seq" if name == "audit" else ""
+
+
+def _scan(root: Path, files: Sequence[DataFile]) -> str:
+    quoted = ", ".join("'" + str(root / file.path).replace("'", "''") + "'" for file in files)
+    return f"read_parquet([{quoted}])"

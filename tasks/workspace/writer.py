@@ -1,0 +1,93 @@
+"""Putting rows down: a data file a table, and an audit event for every row. Nothing counts until a manifest names it."""
+
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.canonical import row_hash, rows_of, table_hashes
+from tasks.schemas import AUDIT, TABLES
+from tasks.workspace.layout import Workspace
+from tasks.workspace.manifest import DataFile, sha256_of
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Uncommitted:
+    """Data files that lie there and do not count yet, the audit file last, and the hashes of its events, 32 bytes each."""
+
+    files: tuple[DataFile, ...]
+    leaves: bytes
+
+
+def to_table(name: str, rows: Sequence[Row]) -> pa.Table:
+    """Rows as an Arrow table in the table's schema; columns a row leaves out are null."""
+    schema = TABLES[name].schema
+    columns = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def put_file(workspace: Workspace, name: str, table: pa.Table) -> DataFile:
+    """Writes a data file under a name of its own, durable, and describes it."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    data = buffer.getvalue()
+    folder = workspace.table(name)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{secrets.token_hex(12)}.parquet"
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return DataFile(name, f"{name}/{path.name}", sha256_of(data), table.num_rows, len(data))
+
+
+def put_rows(
+    workspace: Workspace,
+    rows: Mapping[str, Sequence[Row]],
+    *,
+    action: str,
+    actor: str = "filmroom",
+    at: datetime,
+    detail: str | None = None,
+) -> Uncommitted:
+    """Puts down rows by table, with one audit event for each; see `Uncommitted`."""
+    files = []
+    events: list[dict[str, Any]] = []
+    for name in sorted(rows):
+        if not rows[name]:
+            continue
+        table = to_table(name, rows[name])
+        files.append(put_file(workspace, name, table))
+        for row, digest in zip(rows_of(_event_columns(table)), table_hashes(table), strict=True):
+            events.append({"at": at, "actor": actor, "action": action, **row, "table": name, "row_sha256": digest, "detail": detail})
+    if not events:
+        return Uncommitted((), b"")
+    audit = to_table(AUDIT.name, events)
+    files.append(put_file(workspace, AUDIT.name, audit))
+    return Uncommitted(tuple(files), b"".join(event_hash(row) for row in rows_of(audit)))
+
+
+def event_hash(event: Row) -> bytes:
+    """The leaf of an event under its manifest's Merkle root: SHA-256 of its canonical form, 32 bytes."""
+    return bytes.fromhex(row_hash(event))
+
+
+def merge_root_input(leaves: bytes) -> list[bytes]:
+    """Splits joined leaves into a list."""
+    return [leaves[i : i + 32] for i in range(0, len(leaves), hashlib.sha256().digest_size)]
+
+
+def _event_columns(table: pa.Table) -> pa.Table:
+    shared = [n for n in ("item_key", "study_instance_uid", "sop_instance_uid") if n in table.column_names]
+    if shared:
+        return table.select(shared)
+    return pa.table({"item_key": pa.nulls(table.num_rows, pa.string())})
