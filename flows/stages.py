@@ -18,7 +18,7 @@ class Stage:
 
     `function` is `module:name` of a `tasks.stage.StageFunction`. `view` is `None` for `scan`, whose input is the listing of the
     sources. `rows` and `size` (bytes, by the view's column `bytes`) bound a batch. `settings` gives what else, beside its input,
-    decides what it yields: part of the fingerprint. `unhashed` columns of the view are not part of the fingerprint.
+    decides what it yields: part of the fingerprint. `frees`: its done rows need their staged pixels no more. `unhashed` columns of the view are not part of the fingerprint.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Stage:
     version: int
     settings: Callable[[Configuration], object]
     group: str | None = None
-    touches: str | None = None
+    frees: bool = False
     unhashed: tuple[str, ...] = ()
 
 
@@ -81,8 +81,8 @@ VALIDATE_VIEW = """
 LOAD_VIEW = """
     SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.trailer, h.header_sha256,
            b.sop_class_uid, b.transfer_syntax_uid, b.path, coalesce(b.bytes, 0) + octet_length(h.header) AS bytes, b.sha256,
-           b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id
-    FROM headers h JOIN objects b USING (object_key)
+           b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id, i.source
+    FROM headers h JOIN objects b USING (object_key) JOIN items i ON i.item_key = h.item_key
     JOIN links l ON l.study_instance_uid = h.study_instance_uid
     JOIN outcomes o ON o.stage = 'validate' AND o.key = h.object_key
     WHERE o.outcome = 'done'
@@ -102,7 +102,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="assemble", function="tasks.reconcile.assemble:assemble_batch", key="object_key", view=ASSEMBLE_VIEW,
         writes=("studies",), rows=500, size=10**9, pool="processors", version=1, settings=lambda c: None,
-        group="assembly_key", touches="group_key",
+        group="assembly_key",
     ),
     Stage(
         name="reconcile", function="tasks.reconcile.stage:reconcile_batch", key="object_key", view=RECONCILE_VIEW,
@@ -118,5 +118,6 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="load", function="tasks.load.stage:load_batch", key="object_key", view=LOAD_VIEW, writes=("receipts",),
         rows=64, size=64 * 10**6, pool="waiting", version=1, settings=lambda c: c.target.model_dump(mode="json"),
+        frees=True,
     ),
 )  # fmt: skip

@@ -23,6 +23,10 @@ def _absolute(value: Any, info: Any) -> Any:
     return Path(info.context["folder"], value).resolve() if isinstance(value, str) and info.context else value
 
 
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 RelativePath = Annotated[Path, BeforeValidator(_absolute)]
 
 
@@ -61,13 +65,8 @@ class FilmSource(_Section):
     manifest: RelativePath | None = None
     columns: dict[str, str] = Field(default_factory=dict)  # our column = the manifest's column
     modality: str = Field(default="RG", pattern="^[A-Z]{2,16}$")
-    years: tuple[int, int] = (1900, 2029)
+    years: Annotated[tuple[int, int], BeforeValidator(_listed)] = (1900, 2029)
     digitizer: Digitizer = Digitizer()
-
-    @field_validator("years", mode="before")
-    @classmethod
-    def _years(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
 
 class ArchiveSource(_Section):
@@ -111,15 +110,13 @@ class Reconcile(_Section):
     study_uid: Literal["minted", "order"] = "minted"
 
 
+Suite = Literal["patient", "study", "film", "object"]
+
+
 class Validate(_Section):
     """`[validate]`: which suites are applied."""
 
-    suites: tuple[Literal["patient", "study", "film", "object"], ...] = ("patient", "study", "film", "object")
-
-    @field_validator("suites", mode="before")
-    @classmethod
-    def _suites(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    suites: Annotated[tuple[Suite, ...], BeforeValidator(_listed)] = ("patient", "study", "film", "object")
 
 
 class EmbeddedTarget(_Section):
@@ -167,7 +164,7 @@ class Configuration(_Section):
     """The whole of `filmroom.toml`, checked and with absolute paths."""
 
     project: Project
-    source: tuple[Source, ...] = Field(min_length=1)
+    source: Annotated[tuple[Source, ...], BeforeValidator(_listed)] = Field(min_length=1)
     patients: Patients | None = None
     network: Network = Network()
     wrap: Wrap = Wrap()

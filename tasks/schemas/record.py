@@ -42,6 +42,7 @@ OUTCOMES = Table(
             ITEM_KEY,
             FINGERPRINT,
             column("input_key", TEXT, "key of the input row, where it is not `key`"),
+            column("source", TEXT, "name of the item's source"),
             column("outcome", TEXT, "`done`, `waiting`, `review`, `quarantined`, `duplicate`, `excluded` or `withdrawn`"),
             column("reason", TEXT, "why, for a person, without PHI"),
             column("not_before", MOMENT, "a waiting row is not tried again before"),

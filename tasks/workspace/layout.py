@@ -83,5 +83,7 @@ def open_workspace(root: Path, project: str, *, create: bool = False) -> Workspa
         sync_folder(root)
     found = json.loads(identity.read_text()).get("project")
     if found != project:
-        raise WorkspaceError(f"{root}: is the workspace of migration {found!r}, not of {project!r}: correct [project] workspace")
+        raise WorkspaceError(
+            f"{root}: is the workspace of migration {found!r}, not of {project!r}: correct [project] workspace"
+        )
     return workspace

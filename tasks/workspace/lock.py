@@ -21,7 +21,9 @@ def run_lock(workspace: Workspace) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunActiveError(f"a run is active in {workspace.root} ({_holder(descriptor)}): wait for it or stop it") from error
+            raise RunActiveError(
+                f"a run is active in {workspace.root} ({_holder(descriptor)}): wait for it or stop it"
+            ) from error
         os.ftruncate(descriptor, 0)
         facts = {"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         os.pwrite(descriptor, json.dumps(facts).encode(), 0)

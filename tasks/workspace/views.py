@@ -1,11 +1,7 @@
 """Reading tables through DuckDB: each table is a view of its name, the latest row per key that counts, over one snapshot.
 
 A row of a stage's table counts while its fingerprint is that of the latest outcome of its stage. `raw_TABLE` has every row ever
-committed. The state of an item follows from `outcomes` alone:
-
-* the newest outcome of an item, if it is not `done`, is its state;
-* else it is `verified` once `load` is done for each of its objects, for what stands in the PACS stands there;
-* else it is `waiting`.
+committed; `item_states` says where every item stands (see `tasks.workspace.states`).
 """
 
 from collections.abc import Sequence
@@ -17,6 +13,7 @@ from tasks.schemas import TABLES
 from tasks.workspace.layout import Workspace
 from tasks.workspace.manifest import DataFile
 from tasks.workspace.snapshot import Snapshot
+from tasks.workspace.states import ITEM_STATES
 
 _SQL_TYPES = {
     "string": "VARCHAR",
@@ -26,35 +23,6 @@ _SQL_TYPES = {
     "binary": "BLOB",
     "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
 }
-
-# Where one item has several objects, the state that most needs somebody is shown.
-_STATE_ORDER = "['withdrawn', 'quarantined', 'review', 'waiting', 'duplicate', 'excluded', 'verified']"
-
-ITEM_STATES = f"""
-    WITH newest AS (
-        SELECT item_key, key, max(commit) AS commit, arg_max(outcome, commit) AS outcome, arg_max(reason, commit) AS reason,
-               arg_max(stage, commit) AS stage, arg_max(outcome, commit) FILTER (WHERE stage = 'load') AS loaded
-        FROM raw_outcomes WHERE item_key IS NOT NULL GROUP BY item_key, key
-    ), parts AS (
-        SELECT *, max(commit) FILTER (WHERE key = item_key) OVER (PARTITION BY item_key) AS item_commit,
-               count(*) FILTER (WHERE key <> item_key) OVER (PARTITION BY item_key) AS objects
-        FROM newest
-    ), states AS (
-        SELECT item_key, commit, stage, reason,
-               CASE WHEN outcome <> 'done' THEN outcome WHEN loaded = 'done' THEN 'verified' ELSE 'waiting' END AS state
-        FROM parts
-        -- An item's own outcome counts until its objects have newer ones, but one that stops it always does.
-        WHERE key <> item_key AND (item_commit IS NULL OR commit > item_commit OR loaded = 'done')
-           OR key = item_key AND (outcome <> 'done' OR objects = 0)
-           OR key = item_key AND NOT EXISTS (
-               SELECT 1 FROM newest n WHERE n.item_key = parts.item_key AND n.key <> n.item_key
-                  AND (n.commit > parts.commit OR n.loaded = 'done'))
-    )
-    SELECT item_key, arg_min(state, rank) AS state, arg_min(stage, rank) AS stage,
-           arg_min(CASE WHEN state = 'verified' THEN 'in the PACS, read back, equal'
-                        WHEN state = 'waiting' AND reason = '' THEN 'done: ' || stage ELSE reason END, rank) AS reason
-    FROM (SELECT *, list_position({_STATE_ORDER}, state) AS rank FROM states) GROUP BY item_key
-"""
 
 
 def connect(workspace: Workspace, *, threads: int | None = None, memory: str = "1.5GB") -> duckdb.DuckDBPyConnection:
@@ -75,8 +43,7 @@ def define_views(
     `touched` names a relation with a column `item_key`: the views then hold only what belongs to these items, so that what a
     commit makes pending is found without reading the whole.
     """
-    for name in TABLES:
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {_raw(workspace.root, name, snapshot, touched)}")
+    define_raw(connection, workspace, snapshot, tuple(TABLES), touched)
     connection.execute("""
         CREATE OR REPLACE TEMP VIEW outcomes AS
         SELECT * FROM raw_outcomes QUALIFY row_number() OVER (PARTITION BY stage, key ORDER BY commit DESC) = 1""")
@@ -92,6 +59,18 @@ def define_views(
         SELECT * FROM raw_decisions
         QUALIFY row_number() OVER (PARTITION BY study_instance_uid ORDER BY commit DESC, decided_at DESC) = 1""")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
+
+
+def define_raw(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    snapshot: Snapshot,
+    names: Sequence[str],
+    touched: str | None = None,
+) -> None:
+    """Defines only the `raw_` views of some tables; see `define_views`."""
+    for name in names:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {_raw(workspace.root, name, snapshot, touched)}")
 
 
 # All files of the group were scanned, and each of its items that goes to wrap has come out of it.
@@ -121,11 +100,15 @@ def _latest(name: str) -> str:
 
 def _items() -> str:
     return f"""
-        SELECT r.*, s.state, s.reason,
-               first_value(r.item_key) OVER (
-                   PARTITION BY r.sha256, r.kind, CASE WHEN r.kind = 'film' THEN r.group_key || '/' || r.page END
-                   ORDER BY (s.state = 'verified') DESC, r.source_order, r.path, r.page) AS first_of_content
-        FROM ({_latest("items")}) r JOIN item_states s USING (item_key)"""
+        SELECT * EXCLUDE (first_of_content),
+               CASE WHEN first_of_content <> item_key AND sha256 IS NOT NULL AND kind IN ('film', 'dicom')
+                    THEN first_of_content END AS duplicate_of
+        FROM (
+            SELECT r.*, s.state, s.reason,
+                   first_value(r.item_key) OVER (
+                       PARTITION BY r.sha256, r.kind, CASE WHEN r.kind = 'film' THEN r.group_key END, r.page
+                       ORDER BY (s.state = 'verified') DESC, r.source_order, r.path) AS first_of_content
+            FROM ({_latest("items")}) r JOIN item_states s USING (item_key))"""
 
 
 def _objects() -> str:
@@ -143,7 +126,9 @@ def _raw(root: Path, name: str, snapshot: Snapshot, touched: str | None) -> str:
     extra = ", seq" if name == "audit" else ""
     parts = []
     if plain := [file for file in files if file.commit is not None]:
-        parts.append(f"SELECT {selected}, {_by_file([f.commit for f in plain])} AS commit{_seq(name, plain)} FROM {_scan(root, plain)}")
+        parts.append(
+            f"SELECT {selected}, {_by_file([f.commit for f in plain])} AS commit{_seq(name, plain)} FROM {_scan(root, plain)}"
+        )
     if merged := [file for file in files if file.commit is None]:
         parts.append(f"SELECT {selected}, commit{extra} FROM {_scan(root, merged)}")
     if not parts:

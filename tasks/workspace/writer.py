@@ -68,7 +68,9 @@ def put_rows(
         table = to_table(name, rows[name])
         files.append(put_file(workspace, name, table))
         for row, digest in zip(rows_of(_event_columns(table)), table_hashes(table), strict=True):
-            events.append({"at": at, "actor": actor, "action": action, **row, "table": name, "row_sha256": digest, "detail": detail})
+            events.append(
+                {"at": at, "actor": actor, "action": action, **row, "table": name, "row_sha256": digest, "detail": detail}
+            )
     if not events:
         return Uncommitted((), b"")
     audit = to_table(AUDIT.name, events)

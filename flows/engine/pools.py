@@ -1,0 +1,72 @@
+"""Where batches run: one pool for stages that need processors, one for those that wait on disks and networks.
+
+Both are Prefect's own task runners. Worker processes watch for the run's death and die with it, tools they started included.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from flows.engine.prefect_task import batch_task
+
+
+def die_with(parent: int) -> None:
+    """Initializer of a worker process: own process group, which is killed when the run is gone."""
+    os.setpgid(0, 0)
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.3)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+
+
+class Pool:
+    """A Prefect task runner with a number of places; `submit` calls `finished` with the batch number when it is done."""
+
+    def __init__(self, processes: bool, places: int, finished: Callable[[int, bool], None]):
+        self.processes = processes
+        self.places = places
+        self.busy = 0
+        self._finished = finished
+        self._runner: TaskRunner[Any] | None = None
+
+    def submit(self, stage: str, number: int, path: str) -> None:
+        """Hands a batch to the runner, which is started when it is first needed."""
+        if self._runner is None:
+            self._runner = self._start()
+        future: PrefectFuture[None] = self._runner.submit(batch_task, {"stage": stage, "number": number, "path": path})
+        self.busy += 1
+
+        def done(finished: PrefectFuture[None]) -> None:
+            self._finished(number, not finished.state.is_completed())
+
+        future.add_done_callback(done)
+
+    def restart(self) -> None:
+        """Ends a runner whose worker died; the next batch starts a new one."""
+        self.close()
+
+    def close(self) -> None:
+        """Ends the runner."""
+        if self._runner is not None:
+            self._runner.__exit__(None, None, None)
+            self._runner = None
+
+    def _start(self) -> TaskRunner[Any]:
+        runner: TaskRunner[Any]
+        if self.processes:
+            runner = ProcessPoolTaskRunner(max_workers=self.places, initializer=die_with, initargs=(os.getpid(),))
+        else:
+            runner = ThreadPoolTaskRunner(max_workers=self.places)
+        runner.__enter__()
+        return runner

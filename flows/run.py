@@ -1,0 +1,129 @@
+"""One run: the lock, what is pending, the embedded PACS and the Prefect server for as long as they are needed, then the balance."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from flows.engine.pending import Pending, Segment
+from flows.engine.server import prefect_server, settle_environment
+from flows.stages import STAGES
+from tasks.configuration import Configuration, EmbeddedTarget, read_configuration
+from tasks.scan.listing import write_listing
+from tasks.workspace.layout import Workspace, open_workspace
+from tasks.workspace.lock import run_lock
+from tasks.workspace.snapshot import Snapshot, read_snapshot
+from tasks.workspace.states import Balance, balance
+from tasks.workspace.views import connect, define_views
+
+KEEP_REPLACED_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended: the balance, the head of the log, and for each stage that could not go on the line that says what to mend."""
+
+    balance: Balance
+    head: str
+    number: int
+    blocked: dict[str, str]
+
+
+def run(
+    configuration_file: Path,
+    stage_names: tuple[str, ...] = (),
+    limit: int | None = None,
+    show: Callable[[Any], None] = lambda progress: None,
+) -> RunResult:
+    """Runs what is still to do. Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`, `StageBlockedError`."""
+    configuration_file = configuration_file.resolve()
+    configuration = read_configuration(configuration_file)
+    workspace = open_workspace(configuration.project.workspace, configuration.project.name, create=True)
+    with run_lock(workspace), connect(workspace) as connection:
+        _tidy(workspace)
+        snapshot = read_snapshot(workspace.log)
+        stages = tuple(stage for stage in STAGES if not stage_names or stage.name in stage_names)
+        scans = any(stage.view is None for stage in stages)
+        listing = write_listing(configuration, workspace.spill) if scans else []
+        pending = Pending(connection, workspace, configuration, stages, listing)
+        pending.look_at(snapshot)
+        staged = _staged(connection, workspace)
+        found = {stage.name: segment for stage in stages if (segment := pending.find(stage))}
+        blocked = {}
+        if found:
+            with _servers(configuration, workspace):
+                blocked = _flow(
+                    configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
+                )
+        snapshot = read_snapshot(workspace.log, snapshot)
+        define_views(connection, workspace, snapshot)
+        return RunResult(balance(connection), snapshot.head, snapshot.number, blocked)
+
+
+def _flow(
+    configuration_file: Path,
+    configuration: Configuration,
+    workspace: Workspace,
+    snapshot: Snapshot,
+    stages: Any,
+    pending: Pending,
+    found: dict[str, Segment],
+    staged: int,
+    limit: int | None,
+    show: Callable[[Any], None],
+) -> dict[str, str]:
+    from flows.migrate import PREPARED, PreparedRun, migrate  # Prefect reads its environment when it is imported
+
+    prepared = PreparedRun(configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show)
+    number = snapshot.number + 1
+    PREPARED[number] = prepared
+    try:
+        migrate(number)
+    finally:
+        del PREPARED[number]
+    return prepared.progress.blocked
+
+
+@contextmanager
+def _servers(configuration: Configuration, workspace: Workspace) -> Iterator[None]:
+    with ExitStack() as stack:
+        if isinstance(configuration.target, EmbeddedTarget):
+            from tasks.pacs.server import EmbeddedPacs
+
+            pacs = EmbeddedPacs(workspace.root / "pacs", configuration.target.ae_title, configuration.target.port)
+            stack.enter_context(pacs)
+            (workspace.root / "pacs" / "port").write_text(str(pacs.port))
+        settle_environment(workspace.root / "prefect")
+        stack.enter_context(prefect_server(workspace.root / "prefect"))
+        yield
+
+
+def _tidy(workspace: Workspace) -> None:
+    """Removes what earlier runs left and nobody needs: spill files, and data files that have not counted for a day."""
+    shutil.rmtree(workspace.spill, ignore_errors=True)
+    workspace.spill.mkdir()
+    live = read_snapshot(workspace.log).files
+    before = time.time() - KEEP_REPLACED_SECONDS
+    for entry in os.scandir(workspace.root):
+        if entry.is_dir() and entry.name not in ("log", "staging", "spill", "report", "pacs", "prefect"):
+            for file in Path(entry.path).glob("*.parquet"):
+                if f"{entry.name}/{file.name}" not in live and file.stat().st_mtime < before:
+                    file.unlink()
+
+
+def _staged(connection: Any, workspace: Workspace) -> int:
+    """Bytes of staged pixels; what an interrupted run verified and did not remove is removed here."""
+    files = pa.table({"path": [str(file.relative_to(workspace.staging)) for file in workspace.staging.glob("*/*.pixels")]})
+    connection.register("staged_files", files)
+    verified = "SELECT path FROM objects JOIN staged_files USING (path) WHERE state = 'verified'"
+    for (path,) in connection.execute(verified).fetchall():
+        (workspace.staging / path).unlink()
+    connection.unregister("staged_files")
+    row = connection.execute("SELECT coalesce(sum(bytes), 0)::BIGINT FROM objects WHERE state <> 'verified'").fetchone()
+    return int(row[0])
