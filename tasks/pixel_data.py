@@ -176,3 +176,23 @@ def read_data_set(data: bytes, syntax: str = ExplicitVRLittleEndian) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = uid
     return dataset
+
+
+def attach_element(dataset: Dataset, element: bytes) -> Dataset:
+    """Adds a staged element to a data set whose file meta names its transfer syntax, and gives the data set back."""
+    undefined = element[8:12] == b"\xff\xff\xff\xff"
+    read = pydicom.filereader.read_dataset(BytesIO(element), False, True)
+    for staged in read:
+        dataset[staged.tag] = staged
+        staged.is_undefined_length = undefined
+    return dataset
+
+
+def compose(header: bytes, element: bytes | None, trailer: bytes, syntax: str) -> Dataset:
+    """The data set of a header, a staged element and a trailer, as a reader of the object sees it."""
+    dataset = read_data_set(header)
+    if element:
+        attach_element(dataset, element)
+    dataset.update(read_data_set(trailer))
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    return dataset
