@@ -196,3 +196,11 @@ def compose(header: bytes, element: bytes | None, trailer: bytes, syntax: str) -
     dataset.update(read_data_set(trailer))
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     return dataset
+
+
+def encapsulated_copy(value: bytes) -> bytes:
+    """Staged element of an encapsulated value as it came: offset table and fragments unchanged, one delimiter at its end."""
+    delimiter = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    if value.endswith(delimiter):
+        value = value[: -len(delimiter)]
+    return struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + value + delimiter
