@@ -1,0 +1,1 @@
+"""`reconcile`: groups objects into studies, finds out whose they are, and composes the final headers."""
