@@ -16,7 +16,7 @@ from tasks.wrap.film.decode import DecodedFilm, decode
 from tasks.wrap.film.encode import encode
 from tasks.wrap.film.header import film_header, pixel_attributes, sop_class_of
 from tasks.wrap.film.labels import Reading, read_fields
-from tasks.wrap.film.ocr import TextLine, for_reading, read_lines
+from tasks.wrap.film.ocr import LabelText, read_labels
 from tasks.wrap.film.quality import measure
 
 MANIFEST_CONFIDENCE = 0.5  # a vendor's index says what the jacket should hold, not what this film shows
@@ -30,12 +30,12 @@ def wrap_film(row: Row, context: StageContext) -> Iterable[Outcome]:
     data = read_item(context.configuration, row["source"], row["path"], sha256=row["sha256"])
     film = decode(data, row["media_type"], row["page"])
     listing: dict[str, str] = json.loads(row["listing"] or "{}")
-    lines = read_lines(for_reading(film.pixels, film.bits_stored), context.configuration.wrap.ocr)
+    labels = read_labels(film.pixels, context.configuration.wrap.ocr)
     key = object_key(row["item_key"])
     yield Outcome(
         row["item_key"],
         row["item_key"],
-        rows={"objects": [_object(key, row, film, source, listing, lines, context)]},
+        rows={"objects": [_object(key, row, film, source, listing, labels, context)]},
     )
 
 
@@ -45,7 +45,7 @@ def _object(
     film: DecodedFilm,
     source: FilmSource,
     listing: dict[str, str],
-    lines: list[TextLine],
+    labels: list[LabelText],
     context: StageContext,
 ) -> dict[str, Any]:
     modality = listing.get("modality") or source.modality
@@ -79,8 +79,9 @@ def _object(
         "bits_stored": film.bits_stored,
         "photometric": film.photometric,
         "transfer_syntax_uid": str(syntax),
-        "label_text": "\n".join(line.text for line in lines),
-        **_label_columns(read_fields(lines, source.years), listing),
+        "label_text": "\n".join(line.text for label in labels for line in label.first),
+        **_label_columns(read_fields(labels, source.years), listing),
+        "mirrored": True if any(label.mirrored for label in labels) else None,
         **measure(film.pixels, film.bits_stored),
     }
 

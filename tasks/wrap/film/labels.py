@@ -1,30 +1,52 @@
 """What a film's label says: fields with confidence and origin, out of the lines of text that were read.
 
 Precision before recall: a field is given only where a heading (`NAME`, `DOB`, `ID`...) or an unmistakable form names it, and where
-its reading is certain enough; a date that can be read in two ways is not given.
+its reading is certain enough; what two readings or two labels say differently is not given, nor is a date with two meanings.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
-from tasks.wrap.film.ocr import TextLine
+from tasks.wrap.film.dates import DATE_PATTERN, parse_date
+from tasks.wrap.film.ocr import LabelText, TextLine
 
-LEAST_CONFIDENCE = 0.6
-_MONTHS = {m: i + 1 for i, m in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"])}
+LEAST_CONFIDENCE = 0.7
+_BOTH_AGREE = 0.75  # two readings give the same letters: at least this certain, whatever the engine says of a single glyph
+_ORDER_UNKNOWN = 0.7  # family and given name without comma or caret: which is which is not read
+_LONGEST_LIFE = 115  # years
 
-_DATE = r"(\d{1,2}[ /.\-][A-Z]{3,9}[ /.\-,]+\d{2,4}|[A-Z]{3,9} \d{1,2},? \d{4}|\d{1,4}[/.\-]\d{1,2}[/.\-]\d{2,4})"
-_HEADED: tuple[tuple[str, str], ...] = (
-    ("birth_date", rf"\b(?:D\.?O\.?B\.?|BIRTH(?:DATE|DAY)?|BORN|DATE OF BIRTH)\s*[:.;]?\s*{_DATE}"),
-    ("study_date", rf"\b(?:EXAM(?: DATE)?|STUDY(?: DATE)?|EXAMINED|(?<!BIRTH )(?<!OF )DATE)\s*[:.;]?\s*{_DATE}"),
-    ("patient_id", r"\b(?:ID|MRN|PID|PAT(?:IENT)? ?(?:NO|ID)|HOSP(?:ITAL)? ?NO|UNIT NO|NO)\.?\s*[:.;#]?\s*([A-Z]?\d{5,12})\b"),
-    ("accession", r"\b(?:ACC(?:ESSION)?(?: ?NO)?|X-?RAY NO|FILM NO)\.?\s*[:.;#]?\s*([A-Z]{0,2}\d{4,10})\b"),
-    ("sex", r"\bSEX\s*[:.;]?\s*(M|F|MALE|FEMALE)\b"),
-    ("patient_name", r"\b(?:PATIENT|NAME|PT)(?: NAME)?\s*[:.;]\s*([A-Z][A-Z'\-]+(?:,? +[A-Z][A-Z'\-]*){0,3})"),
+_NAME_WORD = r"[A-Z](?:[A-Z'\-]*[A-Z])?"
+_CARET = r"\s?[\^\"”“~*\\/’‘]{1,2}\s?"  # the caret of FAMILY^GIVEN, and what a reader takes it for
+_HEADINGS: tuple[tuple[str, str], ...] = (
+    ("birth_date", r"(?:D[.:,]?\s?[O0][.:,]?\s?B|BIRTH\s?DATE|DATE OF BIRTH|BIRTHDAY|BORN|BD|B\.D)[.:;]*\s*(?P<value>{date})"),
+    ("study_date", r"(?:EXAM(?:INED|INATION)?(?: DATE)?|STUDY(?: DATE)?|TAKEN(?: ON)?|X-?RAYED|(?<!BIRTH )DATE)[.:;]*\s*(?P<value>{date})"),
+    ("accession", r"(?:ACC(?:ESSION)?(?:\s?N[O0])?|X-?\s?R(?:AY)?\s?N[O0]|FILM\s?N[O0])[.:;#]*\s*(?P<value>[A-Z]{{0,3}}\d{{4,12}})(?!\w)"),
+    (
+        "patient_id",
+        r"(?:(?:PT|PAT(?:IENT)?)\s?(?:ID|N[O0])|ID|MRN|PID|HOSP(?:ITAL)?\s?N[O0]|UNIT\s?N[O0]|CHART\s?N[O0]|(?<!\w)#)[.:;#]*\s*"
+        r"(?P<value>[A-Z]{{0,2}}\d{{5,12}})(?!\w)",
+    ),
+    ("patient_name", r"(?:PATIENT(?: NAME)?|NAME|PT)\s?[.:;]+\s*(?P<value>{word}(?:(?:,\s?|{caret}|\s){word}){{1,3}})\s*\W*$"),
+)  # fmt: skip
+_HEADED = tuple(
+    (field, re.compile(r"(?<![A-Z0-9])" + pattern.format(date=DATE_PATTERN, word=_NAME_WORD, caret=_CARET)))
+    for field, pattern in _HEADINGS
 )
-_BARE_NAME = re.compile(r"^([A-Z][A-Z'\-]+), ?([A-Z][A-Z'\-]+(?: [A-Z])?)$")
-_INSTITUTION = re.compile(r"\b(HOSPITAL|CLINIC|INFIRMARY|MEDICAL CENTER|MEDICAL CENTRE)\b")
+_SEX_AFTER_DATE = re.compile(rf"{DATE_PATTERN}\s+(?P<value>[MF])\b")
+_SEX_HEADED = re.compile(r"\bSEX\s*[.:;]?\s*(?P<value>M|F|MALE|FEMALE)\b")
+_BARE_PARTED_NAME = re.compile(rf"^\W*(?P<value>{_NAME_WORD}(?:,\s?|{_CARET}){_NAME_WORD}(?:\s[A-Z])?)\W*$")
+_BARE_NAME = re.compile(rf"^\W*(?P<value>{_NAME_WORD}(?:\s[A-Z])?\s{_NAME_WORD})\W*$")
+_BARE_DATE = re.compile(rf"^\W*(?P<value>{DATE_PATTERN})\W*$")
+_INSTITUTION = re.compile(
+    r"\b(?:HOSPITAL|CLINIC|INFIRMARY|MEDICAL|RADIOLOGY|GENERAL|CENTER|CENTRE|SANATORIUM|UNIVERSITY|DISPENSARY|IMAGING)\b"
+)
+# Words that stand on films and are nobody's name.
+_NO_NAME = frozenset(
+    "AP PA LAT LATERAL ERECT SUPINE PRONE SITTING STANDING PORT PORTABLE MOBILE LEFT RIGHT UPRIGHT GRID WITH WITHOUT DECUB OBLIQUE "
+    "CHEST HAND KNEE ELBOW FOOT SPINE SKULL PELVIS ABDOMEN WARD ICU VIEW FILM XRAY RAY DATE NAME DOB ID MRN SEX AGE NO PATIENT "
+    "INSP EXP INSPIRATION EXPIRATION WEIGHT BEARING POST PRE OP COPY DR".split()
+)
 
 
 @dataclass(frozen=True)
@@ -36,85 +58,142 @@ class Reading:
     origin: str = "ocr"
 
 
-def read_fields(lines: Sequence[TextLine], years: tuple[int, int]) -> dict[str, Reading]:
-    """Fields of a label by name; what two lines say differently is left out."""
-    found: dict[str, set[Reading]] = {}
-    for line in lines:
-        text = re.sub(r"\s+", " ", line.text.upper()).strip()
-        if line.confidence < LEAST_CONFIDENCE:
-            continue
-        for field, value in _fields_of(text, years):
-            found.setdefault(field, set()).add(Reading(value, round(line.confidence, 4)))
-    return {
+def read_fields(labels: Sequence[LabelText], years: tuple[int, int]) -> dict[str, Reading]:
+    """Fields of a film's labels by name; `years` is when such films were made, by which two-digit years are read."""
+    found: dict[str, list[Reading]] = {}
+    for label in labels:
+        agreed = _agreed(_fields(label.first, years), _fields(label.second, years))
+        for field, reading in agreed.items():
+            found.setdefault(field, []).append(reading)
+    fields = {
         field: max(readings, key=lambda reading: reading.confidence)
         for field, readings in sorted(found.items())
         if len({reading.value for reading in readings}) == 1
     }
-
-
-def _fields_of(text: str, years: tuple[int, int]) -> list[tuple[str, str]]:
-    fields = []
-    for field, pattern in _HEADED:
-        match = re.search(pattern, text)
-        value = _normalised(field, match.group(1), years) if match else None
-        if value:
-            fields.append((field, value))
-    if not fields and (name := _BARE_NAME.match(text)):
-        fields.append(("patient_name", f"{name.group(1)}^{name.group(2).split()[0]}"))
-    if _INSTITUTION.search(text) and len(text) <= 64 and not fields:
-        fields.append(("institution", text))
+    fields = {field: reading for field, reading in fields.items() if reading.confidence >= LEAST_CONFIDENCE}
+    if "birth_date" in fields and "study_date" in fields and fields["birth_date"].value > fields["study_date"].value:
+        del fields["birth_date"], fields["study_date"]  # one of them was misread, and nobody knows which
     return fields
 
 
-def _normalised(field: str, value: str, years: tuple[int, int]) -> str | None:
-    if field == "birth_date":
-        return parse_date(value, (years[0] - 100, years[1]))
+def _agreed(first: Mapping[str, Reading], second: Mapping[str, Reading]) -> dict[str, Reading]:
+    """What two readings of the same label give together: the same is more certain, one alone less, two different nothing."""
+    together = {}
+    for field in first.keys() | second.keys():
+        one, other = first.get(field), second.get(field)
+        if one and other:
+            if one.value == other.value:
+                confidence = max(1 - (1 - one.confidence) * (1 - other.confidence), _BOTH_AGREE)
+                limit = _ORDER_UNKNOWN if field == "patient_name" and one.origin == "order" else 1.0
+                together[field] = Reading(one.value, round(min(confidence, limit), 4))
+        elif alone := one or other:
+            limit = _ORDER_UNKNOWN if alone.origin == "order" else 1.0
+            together[field] = Reading(alone.value, round(min(alone.confidence, limit), 4))
+    return together
+
+
+def _fields(lines: Iterable[TextLine], years: tuple[int, int]) -> dict[str, Reading]:
+    """Fields of one reading of one label; origin `order` marks a name whose order is not known."""
+    texts = [_Upper(line) for line in lines]
+    fields: dict[str, Reading] = {}
+    bare = [text for text in texts if not _headed(text, years, fields)]
+    for text in bare:
+        if _INSTITUTION.search(text.text) and len(text.text) <= 64:
+            value = re.sub(r"^\W+|\W+$", "", text.text)
+            fields.setdefault("institution", Reading(value, text.confidence(0, len(text.text))))
+    if fields:  # only beside something that makes it a label
+        _bare_name(bare, fields)
+        _bare_date(bare, years, fields)
+    return fields
+
+
+class _Upper:
+    """A line in upper case, with the confidence of any stretch of it."""
+
+    def __init__(self, line: TextLine) -> None:
+        self.text = line.text.upper() if line.text.upper().isascii() else "".join(c.upper()[:1] for c in line.text)
+        self._words = line.words
+
+    def confidence(self, start: int, end: int) -> float:
+        """Of the least certain word that has a part in characters `start` to `end`."""
+        least, position = 1.0, 0
+        for word, confidence in self._words:
+            if position < end and position + len(word) > start:
+                least = min(least, confidence)
+            position += len(word) + 1
+        return least
+
+
+def _headed(line: _Upper, years: tuple[int, int], fields: dict[str, Reading]) -> bool:
+    """Adds what a line says under a heading; whether it said anything."""
+    said = False
+    for field, pattern in _HEADED:
+        if match := pattern.search(line.text):
+            said = True
+            value = _value(field, match["value"], years, fields)
+            _add(fields, field, value, line, match)
+    sex = _SEX_HEADED.search(line.text) or (_SEX_AFTER_DATE.search(line.text) if said else None)
+    if sex:
+        _add(fields, "sex", (sex["value"][0], "ocr"), line, sex)
+    return said
+
+
+def _add(fields: dict[str, Reading], field: str, value: tuple[str, str] | None, line: _Upper, match: re.Match[str]) -> None:
+    """Adds a value, or takes the field away where another line says something else."""
+    if value is None:
+        return
+    reading = Reading(value[0], line.confidence(*match.span("value")), value[1])
+    known = fields.get(field)
+    if known is None:
+        fields[field] = reading
+    elif known.value != reading.value:
+        fields[field] = Reading(known.value, 0.0, known.origin)
+
+
+def _value(field: str, text: str, years: tuple[int, int], fields: Mapping[str, Reading]) -> tuple[str, str] | None:
+    if field == "patient_name":
+        return parse_name(text, family_first=True)
     if field == "study_date":
-        return parse_date(value, years)
-    if field == "sex":
-        return value[0]
-    return parse_name(value) if field == "patient_name" else value
-
-
-def parse_name(text: str) -> str | None:
-    """FAMILY^GIVEN of `FAMILY, GIVEN`; without a comma the order is not known and nothing is given."""
-    family, comma, given = text.partition(",")
-    words = given.split()
-    return f"{family.strip()}^{words[0]}" if comma and words and family.strip() else None
-
-
-def parse_date(text: str, years: tuple[int, int]) -> str | None:
-    """YYYYMMDD of a date in words, ISO, slashes (month first) or dots (day first); `None` where it is unclear.
-
-    Two-digit years are given only if exactly one century puts them between `years`.
-    """
-    tokens = re.findall(r"\d+|[A-Z]+", text.upper())
-    if len(tokens) != 3:
-        return None
-    months = [_MONTHS.get(token[:3]) if token.isalpha() else None for token in tokens]
-    if any(months):
-        month = next(month for month in months if month)
-        numbers = [token for token in tokens if token.isdigit()]
-        if len(numbers) != 2:
-            return None
-        day, year = numbers
-    elif len(tokens[0]) == 4:
-        year, month, day = tokens[0], int(tokens[1]), tokens[2]
-    elif "/" in text:
-        month, day, year = int(tokens[0]), tokens[1], tokens[2]
-    elif "." in text:
-        day, month, year = tokens[0], int(tokens[1]), tokens[2]
+        value = parse_date(text, years)
+    elif field == "birth_date":
+        study = fields.get("study_date")
+        last = int(study.value[:4]) if study else years[1]
+        value = parse_date(text, ((last if study else years[0]) - _LONGEST_LIFE, last))
     else:
-        return None
-    full = _full_year(year, years)
-    try:
-        return date(full, month, int(day)).strftime("%Y%m%d") if full else None
-    except ValueError:
-        return None
+        value = text
+    return (value, "ocr") if value else None
 
 
-def _full_year(year: str, years: tuple[int, int]) -> int | None:
-    if len(year) == 4:
-        return int(year) if years[0] <= int(year) <= years[1] else None
-    fitting = [century + int(year) for century in range(1800, 2100, 100) if years[0] <= century + int(year) <= years[1]]
-    return fitting[0] if len(year) == 2 and len(fitting) == 1 else None
+def _bare_name(lines: Sequence[_Upper], fields: dict[str, Reading]) -> None:
+    """A line that is nothing but a name, where the label has exactly one such line and no headed name."""
+    candidates = []
+    for line in lines:
+        match = _BARE_PARTED_NAME.match(line.text) or _BARE_NAME.match(line.text)
+        words = set(re.findall(r"[A-Z]+", line.text))
+        if match and not words & _NO_NAME and not _INSTITUTION.search(line.text) and (len(max(words, key=len)) > 2):
+            candidates.append((line, match))
+    if len(candidates) == 1 and "patient_name" not in fields:
+        line, match = candidates[0]
+        _add(fields, "patient_name", parse_name(match["value"], family_first=False), line, match)
+
+
+def _bare_date(lines: Sequence[_Upper], years: tuple[int, int], fields: dict[str, Reading]) -> None:
+    """A line that is nothing but a date is the examination's, where the label has exactly one such line and no headed one."""
+    matches = [(line, match) for line in lines if (match := _BARE_DATE.match(line.text))]
+    if len(matches) == 1 and "study_date" not in fields:
+        line, match = matches[0]
+        _add(fields, "study_date", _value("study_date", match["value"], years, fields), line, match)
+
+
+def parse_name(text: str, *, family_first: bool) -> tuple[str, str] | None:
+    """(FAMILY^GIVEN, `ocr`), or with `order` where neither comma nor caret says which is which and `family_first` was taken."""
+    parts = re.split(rf",\s?|{_CARET}", text.strip(), maxsplit=1)
+    if len(parts) == 2:
+        family, given = parts[0].strip(), parts[1].strip()
+        return (f"{family}^{given}", "ocr") if family and given else None
+    words = text.split()
+    if len(words) < 2:
+        return None
+    if len(words[0]) == 1 or (not family_first and len(words[-1]) > 1):
+        words = [words[-1], *words[:-1]]
+    return f"{words[0]}^{' '.join(words[1:])}", "order"

@@ -1,6 +1,8 @@
 """The text on a film, by Tesseract: in-process (`tesserocr`) or as a program (`pytesseract`), whichever the configuration says.
 
-A system Tesseract is used where there is one, else the one that comes as a wheel; no root is needed for either.
+Text is looked for where there are letters (`regions`), read in the turn in which it is legible, and read a second time at another
+size: what both readings give is far more certain than what one engine says of itself. A system Tesseract is used where there is
+one, else the one that comes as a wheel; no root is needed for either.
 """
 
 import csv
@@ -8,6 +10,8 @@ import importlib.util
 import io
 import os
 import shutil
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,17 +23,81 @@ import pytesseract
 from numpy.typing import NDArray
 
 from tasks.errors import RetryLaterError, StageBlockedError
+from tasks.wrap.film.regions import for_reading, text_regions
 
-WORKING_WIDTH = 2000
 TIMEOUT_SECONDS = 60
+_SIZES = (1.5, 2.0)  # the working copy's letters are 15 to 40 pixels high; Tesseract likes 30 and more
+_LEGIBLE = 25.0  # letters read with certainty: enough to know that text stands upright
+_LEAST_LEGIBLE = 8.0
+_RESOLUTION = 200
 
 
 @dataclass(frozen=True)
 class TextLine:
-    """One line of text as read, with the mean confidence of its words, 0 to 1."""
+    """One line of text: its words with the confidence, 0 to 1, that each was read right."""
 
-    text: str
-    confidence: float
+    words: tuple[tuple[str, float], ...]
+
+    @property
+    def text(self) -> str:
+        """The line as read, words parted by a space."""
+        return " ".join(word for word, _ in self.words)
+
+    @property
+    def confidence(self) -> float:
+        """That of its least certain word."""
+        return min((confidence for _, confidence in self.words), default=0.0)
+
+
+@dataclass(frozen=True)
+class LabelText:
+    """One label: its lines as read the first and the second time, and whether it is legible only mirrored."""
+
+    first: tuple[TextLine, ...]
+    second: tuple[TextLine, ...]
+    mirrored: bool
+
+
+def read_labels(pixels: NDArray[Any], setting: str) -> list[LabelText]:
+    """Labels of a film (rows x columns [x 3], unsigned), the fullest first; `setting` is `[wrap] ocr`."""
+    gray = for_reading(pixels)
+    labels = (_read_region(region.cut(gray), setting) for region in text_regions(gray))
+    return [label for label in labels if label is not None]
+
+
+def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
+    """Reads one region in the turn in which it is most legible; `None` where no turn gives text."""
+    best, best_score, best_view, mirrored = (), 0.0, crop, False
+    for flipped, view in _views(crop):
+        if flipped and best_score >= _LEAST_LEGIBLE:
+            break
+        lines = _read(view, _SIZES[0], setting)
+        if (score := _legible(lines)) > best_score:
+            best, best_score, best_view, mirrored = lines, score, view, flipped
+        if score >= _LEGIBLE:
+            break
+    if best_score < _LEAST_LEGIBLE:
+        return None
+    return LabelText(best, _read(best_view, _SIZES[1], setting), mirrored)
+
+
+def _views(crop: NDArray[np.uint8]) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
+    """(whether mirrored, the crop in each turn): the likelier turns first, mirrored ones last."""
+    turns = (0, 2, 3, 1) if crop.shape[1] >= crop.shape[0] else (3, 1, 0, 2)
+    for flipped in (False, True):
+        picture = np.fliplr(crop) if flipped else crop
+        for turn in turns:
+            yield flipped, np.ascontiguousarray(np.rot90(picture, turn))
+
+
+def _legible(lines: tuple[TextLine, ...]) -> float:
+    """How many letters and digits were read with certainty, each word weighted by its confidence; single ones are noise."""
+    return sum(
+        confidence * letters
+        for line in lines
+        for word, confidence in line.words
+        if (letters := sum(c.isalnum() for c in word)) >= 3 and confidence >= 0.6
+    )
 
 
 def tessdata_folder() -> Path:
@@ -58,35 +126,42 @@ def engine_for(setting: str) -> str:
     return setting
 
 
-def read_lines(gray: NDArray[np.uint8], setting: str) -> list[TextLine]:
-    """Lines of text in an 8-bit picture (rows x columns), top to bottom."""
-    table = _tesserocr(gray) if engine_for(setting) == "tesserocr" else _pytesseract(gray)
-    lines: dict[tuple[str, ...], list[tuple[str, float]]] = {}
+def _read(view: NDArray[np.uint8], size: float, setting: str) -> tuple[TextLine, ...]:
+    """Lines of text in an 8-bit picture (rows x columns), top to bottom, read at `size` times its size."""
+    scaled = cv2.resize(view, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
+    table = _tesserocr(scaled) if engine_for(setting) == "tesserocr" else _pytesseract(scaled)
+    lines: dict[tuple[int, ...], list[tuple[str, float]]] = {}
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
-        confidence = float(row["conf"] or -1)
-        if row.get("text", "").strip() and confidence >= 0:
-            place = (row["page_num"], row["block_num"], row["par_num"], row["line_num"])
-            lines.setdefault(place, []).append((row["text"].strip(), confidence / 100))
-    return [TextLine(" ".join(w for w, _ in words), sum(c for _, c in words) / len(words)) for words in lines.values()]
+        confidence, text = float(row["conf"] or -1), (row["text"] or "").strip()
+        if text and confidence >= 0:
+            place = tuple(int(row[part]) for part in ("page_num", "block_num", "par_num", "line_num"))
+            lines.setdefault(place, []).append((text, round(confidence / 100, 4)))
+    return tuple(TextLine(tuple(words)) for _, words in sorted(lines.items()))
 
 
 _HEADINGS = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n"
+_of_thread = threading.local()  # an engine object must not be used by two threads at once
 
 
-@lru_cache(maxsize=1)
 def _api() -> Any:
     import tesserocr
 
-    os.environ.setdefault("OMP_THREAD_LIMIT", "1")
-    return tesserocr.PyTessBaseAPI(path=str(tessdata_folder()), lang="eng", psm=tesserocr.PSM.SPARSE_TEXT)
+    if not hasattr(_of_thread, "api"):
+        os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+        _of_thread.api = tesserocr.PyTessBaseAPI(
+            path=str(tessdata_folder()), lang="eng", psm=tesserocr.PSM.SINGLE_BLOCK, oem=tesserocr.OEM.LSTM_ONLY
+        )
+    return _of_thread.api
 
 
 def _tesserocr(gray: NDArray[np.uint8]) -> str:
     api = _api()
     api.SetImageBytes(gray.tobytes(), gray.shape[1], gray.shape[0], 1, gray.shape[1])
-    api.SetSourceResolution(150)
+    api.SetSourceResolution(_RESOLUTION)
     api.Recognize()
-    return _HEADINGS + str(api.GetTSVText(0))
+    table = str(api.GetTSVText(0))
+    api.Clear()
+    return _HEADINGS + table
 
 
 def _pytesseract(gray: NDArray[np.uint8]) -> str:
@@ -94,18 +169,10 @@ def _pytesseract(gray: NDArray[np.uint8]) -> str:
     pytesseract.pytesseract.tesseract_cmd = program
     os.environ["OMP_THREAD_LIMIT"] = "1"
     data = "" if has_data else f"--tessdata-dir {tessdata_folder()} "
+    options = f"{data}--psm 6 --oem 1 --dpi {_RESOLUTION}"
     try:
-        return str(pytesseract.image_to_data(gray, lang="eng", config=f"{data}--psm 11 --dpi 150", timeout=TIMEOUT_SECONDS))
-    except RuntimeError as error:
-        raise RetryLaterError("Tesseract did not finish in time") from error
+        return str(pytesseract.image_to_data(gray, lang="eng", config=options, timeout=TIMEOUT_SECONDS))
     except (pytesseract.TesseractError, OSError) as error:
         raise StageBlockedError("Tesseract does not run: see `filmroom doctor`") from error
-
-
-def for_reading(pixels: NDArray[Any], bits: int) -> NDArray[np.uint8]:
-    """An 8-bit working copy (rows x columns) of at most 2,000 columns for the reader; the film's own pixels stay as they are."""
-    gray = pixels if pixels.ndim == 2 else pixels.mean(axis=2).astype(pixels.dtype)
-    if gray.dtype != np.uint8:
-        gray = (gray >> max(bits - 8, 0)).astype(np.uint8)
-    scale = min(1.0, WORKING_WIDTH / max(gray.shape))
-    return np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray)
+    except RuntimeError as error:  # what pytesseract raises when the time is up
+        raise RetryLaterError("Tesseract did not finish in time") from error

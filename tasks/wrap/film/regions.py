@@ -1,0 +1,86 @@
+"""Where on a film there is text: places with many edges of the size of letters.
+
+Edges that are no part of letters (a film's border, a bone, the bars of a barcode) are taken out by the size and shape of their
+connected components, so that a region holds text and little else, whatever way it is turned.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+WORKING_SIDE = 2400  # longest side of the working copy in pixels; letters on films are 15 to 60 of them high
+MOST_REGIONS = 6
+_EDGE = 55  # least difference between neighbours, of 255
+_DENSITY = 0.10  # least share of edge pixels in a window
+_WINDOW = 35  # side of that window, about the height of a line
+_LEAST_EDGES = 1500  # a handful of letters
+_LEAST_SIDE = 90
+_MARGIN = 24
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region of the working copy in pixels: left, top, width, height, and how many pixels of letter edges it holds."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    edges: int
+
+    def cut(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The region with some margin, dark letters on a light ground."""
+        top, left = max(0, self.top - _MARGIN), max(0, self.left - _MARGIN)
+        crop = gray[top : self.top + self.height + _MARGIN, left : self.left + self.width + _MARGIN]
+        ground = gray[self.top : self.top + self.height, self.left : self.left + self.width]
+        return crop if _lighter_ground(ground) else np.asarray(255 - crop)
+
+
+def _lighter_ground(region: NDArray[np.uint8]) -> bool:
+    """Whether most of a region lies nearer to its light end than to its dark one."""
+    low, middle, high = np.percentile(region, (2, 50, 98))
+    return bool(middle * 2 >= low + high)
+
+
+def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """An 8-bit working copy (rows x columns, longest side at most 2,400), stretched between the 0.5th and 99.5th percentile."""
+    gray = pixels if pixels.ndim == 2 else pixels[:, :, 1]
+    scale = WORKING_SIDE / max(gray.shape)
+    if scale < 1:
+        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    low, high = np.percentile(gray[::4, ::4], (0.5, 99.5))
+    stretched = (gray.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
+    return np.asarray(np.clip(stretched, 0, 255).astype(np.uint8))
+
+
+def text_regions(gray: NDArray[np.uint8]) -> Iterator[Region]:
+    """Regions that may hold text, the fullest first; `gray` is a working copy of `for_reading`."""
+    letters = _letter_edges(gray)
+    density = cv2.blur(letters.astype(np.float32), (_WINDOW, _WINDOW))
+    dense = (density > _DENSITY).astype(np.uint8)
+    joined = cv2.morphologyEx(dense, cv2.MORPH_CLOSE, np.ones((_WINDOW, _WINDOW), np.uint8))
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    found = []
+    for left, top, width, height in boxes[1:, :4].tolist():
+        edges = int(letters[top : top + height, left : left + width].sum())
+        if edges >= _LEAST_EDGES and max(width, height) >= _LEAST_SIDE:
+            found.append(Region(left, top, width, height, edges))
+    found.sort(key=lambda region: (-region.edges, region.top, region.left))
+    yield from found[:MOST_REGIONS]
+
+
+def _letter_edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Edges of letters and short runs of letters, as 0 and 1."""
+    gradient = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((gradient > _EDGE).astype(np.uint8))
+    width, height, area = boxes[:, 2], boxes[:, 3], boxes[:, 4]
+    longer, shorter = np.maximum(width, height), np.minimum(width, height)
+    letter = (longer >= 8) & (longer <= 90) & (area >= 20) & ~((longer > 60) & (shorter < 12))
+    run_of_letters = (longer > 90) & (longer <= 320) & (shorter >= 14) & (shorter <= 70) & (area > 0.25 * longer * shorter)
+    keep = letter | run_of_letters
+    keep[0] = False
+    return np.asarray(keep[labels].astype(np.uint8))
