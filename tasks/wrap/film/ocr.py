@@ -69,7 +69,7 @@ def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
     """Reads one region in the turn in which it is most legible; `None` where no turn gives text."""
     best, best_score, best_view, mirrored = (), 0.0, crop, False
     for flipped, view in _views(crop):
-        if flipped and best_score >= _LEAST_LEGIBLE:
+        if flipped and best_score >= _LEGIBLE:
             break
         lines = _read(view, _SIZES[0], setting)
         if (score := _legible(lines)) > best_score:
