@@ -6,13 +6,13 @@ its reading is certain enough; what two readings or two labels say differently i
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.wrap.film.dates import DATE_PATTERN, parse_date
 from tasks.wrap.film.ocr import LabelText, TextLine
 
 LEAST_CONFIDENCE = 0.7
-_BOTH_AGREE = 0.75  # two readings give the same letters: at least this certain, whatever the engine says of a single glyph
+_BOTH_AGREE = 0.75  # two readings give the same letters around a caret, the one glyph that makes the engine doubt the word
 _ORDER_UNKNOWN = 0.7  # family and given name without comma or caret: which is which is not read
 _LONGEST_LIFE = 115  # years
 
@@ -27,7 +27,7 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
         r"(?:(?:PT|PAT(?:IENT)?)\s?(?:ID|N[O0])|ID|MRN|PID|HOSP(?:ITAL)?\s?N[O0]|UNIT\s?N[O0]|CHART\s?N[O0]|(?<!\w)#)[.:;#]*\s*"
         r"(?P<value>[A-Z]{{0,2}}\d{{5,12}})(?!\w)",
     ),
-    ("patient_name", r"(?:PATIENT(?: NAME)?|NAME|PT)\s?[.:;]+\s*(?P<value>{word}(?:(?:,\s?|{caret}|\s){word}){{1,3}})\s*\W*$"),
+    ("patient_name", r"(?:PATIENT(?: NAME)?|NAME|PT)\s?[.:;]+\s*(?P<value>{word}(?:(?:,\s?|{caret}|\s){word}){{1,3}})[\W_]*$"),
 )  # fmt: skip
 _HEADED = tuple(
     (field, re.compile(r"(?<![A-Z0-9])" + pattern.format(date=DATE_PATTERN, word=_NAME_WORD, caret=_CARET)))
@@ -35,9 +35,9 @@ _HEADED = tuple(
 )
 _SEX_AFTER_DATE = re.compile(rf"{DATE_PATTERN}\s+(?P<value>[MF])\b")
 _SEX_HEADED = re.compile(r"\bSEX\s*[.:;]?\s*(?P<value>M|F|MALE|FEMALE)\b")
-_BARE_PARTED_NAME = re.compile(rf"^\W*(?P<value>{_NAME_WORD}(?:,\s?|{_CARET}){_NAME_WORD}(?:\s[A-Z])?)\W*$")
-_BARE_NAME = re.compile(rf"^\W*(?P<value>{_NAME_WORD}(?:\s[A-Z])?\s{_NAME_WORD})\W*$")
-_BARE_DATE = re.compile(rf"^\W*(?P<value>{DATE_PATTERN})\W*$")
+_BARE_PARTED_NAME = re.compile(rf"^\W*(?P<value>{_NAME_WORD}(?:,\s?|{_CARET}){_NAME_WORD}(?:\s[A-Z])?)[\W_]*$")
+_BARE_NAME = re.compile(rf"^\W*(?P<value>{_NAME_WORD}(?:\s[A-Z])?\s{_NAME_WORD})[\W_]*$")
+_BARE_DATE = re.compile(rf"^\W*(?P<value>{DATE_PATTERN})[\W_]*$")
 _INSTITUTION = re.compile(
     r"\b(?:HOSPITAL|CLINIC|INFIRMARY|MEDICAL|RADIOLOGY|GENERAL|CENTER|CENTRE|SANATORIUM|UNIVERSITY|DISPENSARY|IMAGING)\b"
 )
@@ -56,12 +56,15 @@ class Reading:
     value: str
     confidence: float
     origin: str = "ocr"
+    form: str = ""  # of a name: `caret`, or `order unknown`
 
 
 def read_fields(labels: Sequence[LabelText], years: tuple[int, int]) -> dict[str, Reading]:
     """Fields of a film's labels by name; `years` is when such films were made, by which two-digit years are read."""
     found: dict[str, list[Reading]] = {}
     for label in labels:
+        if not _legible(label):
+            continue  # a word read with certainty between others that were not is most likely chance
         agreed = _agreed(_fields(label.first, years), _fields(label.second, years))
         for field, reading in agreed.items():
             found.setdefault(field, []).append(reading)
@@ -76,24 +79,32 @@ def read_fields(labels: Sequence[LabelText], years: tuple[int, int]) -> dict[str
     return fields
 
 
+def _legible(label: LabelText) -> bool:
+    """Whether at least half of a label's lines were read with some certainty; hand-writing mostly is not."""
+    lines = [line for line in label.first if sum(c.isalnum() for c in line.text) >= 3]
+    certain = [line for line in lines if sorted(c for _, c in line.words)[len(line.words) // 2] >= 0.6]
+    return 2 * len(certain) >= len(lines)
+
+
 def _agreed(first: Mapping[str, Reading], second: Mapping[str, Reading]) -> dict[str, Reading]:
     """What two readings of the same label give together: the same is more certain, one alone less, two different nothing."""
     together = {}
     for field in first.keys() | second.keys():
         one, other = first.get(field), second.get(field)
-        if one and other:
-            if one.value == other.value:
-                confidence = max(1 - (1 - one.confidence) * (1 - other.confidence), _BOTH_AGREE)
-                limit = _ORDER_UNKNOWN if field == "patient_name" and one.origin == "order" else 1.0
-                together[field] = Reading(one.value, round(min(confidence, limit), 4))
-        elif alone := one or other:
-            limit = _ORDER_UNKNOWN if alone.origin == "order" else 1.0
-            together[field] = Reading(alone.value, round(min(alone.confidence, limit), 4))
+        if one and other and one.value != other.value:
+            continue
+        best = max((reading for reading in (one, other) if reading), key=lambda reading: reading.confidence)
+        confidence = best.confidence
+        if one and other and (confidence >= LEAST_CONFIDENCE or best.form == "caret"):
+            confidence = max(1 - (1 - one.confidence) * (1 - other.confidence), _BOTH_AGREE)
+        if best.form == "order unknown":
+            confidence = min(confidence, _ORDER_UNKNOWN)
+        together[field] = replace(best, confidence=round(confidence, 4))
     return together
 
 
 def _fields(lines: Iterable[TextLine], years: tuple[int, int]) -> dict[str, Reading]:
-    """Fields of one reading of one label; origin `order` marks a name whose order is not known."""
+    """Fields of one reading of one label."""
     texts = [_Upper(line) for line in lines]
     fields: dict[str, Reading] = {}
     bare = [text for text in texts if not _headed(text, years, fields)]
@@ -111,7 +122,8 @@ class _Upper:
     """A line in upper case, with the confidence of any stretch of it."""
 
     def __init__(self, line: TextLine) -> None:
-        self.text = line.text.upper() if line.text.upper().isascii() else "".join(c.upper()[:1] for c in line.text)
+        # One character stays one, so that places in the text are places in the line; a dotted zero is read as ©.
+        self.text = "".join("0" if c == "©" else c.upper()[:1] for c in line.text)
         self._words = line.words
 
     def confidence(self, start: int, end: int) -> float:
@@ -134,20 +146,20 @@ def _headed(line: _Upper, years: tuple[int, int], fields: dict[str, Reading]) ->
             _add(fields, field, value, line, match)
     sex = _SEX_HEADED.search(line.text) or (_SEX_AFTER_DATE.search(line.text) if said else None)
     if sex:
-        _add(fields, "sex", (sex["value"][0], "ocr"), line, sex)
+        _add(fields, "sex", (sex["value"][0], ""), line, sex)
     return said
 
 
 def _add(fields: dict[str, Reading], field: str, value: tuple[str, str] | None, line: _Upper, match: re.Match[str]) -> None:
-    """Adds a value, or takes the field away where another line says something else."""
+    """Adds a value; where another line says something else, neither is certain any more."""
     if value is None:
         return
-    reading = Reading(value[0], line.confidence(*match.span("value")), value[1])
+    reading = Reading(value[0], line.confidence(*match.span("value")), form=value[1])
     known = fields.get(field)
     if known is None:
         fields[field] = reading
     elif known.value != reading.value:
-        fields[field] = Reading(known.value, 0.0, known.origin)
+        fields[field] = replace(known, confidence=0.0, form="")
 
 
 def _value(field: str, text: str, years: tuple[int, int], fields: Mapping[str, Reading]) -> tuple[str, str] | None:
@@ -161,7 +173,7 @@ def _value(field: str, text: str, years: tuple[int, int], fields: Mapping[str, R
         value = parse_date(text, ((last if study else years[0]) - _LONGEST_LIFE, last))
     else:
         value = text
-    return (value, "ocr") if value else None
+    return (value, "") if value else None
 
 
 def _bare_name(lines: Sequence[_Upper], fields: dict[str, Reading]) -> None:
@@ -186,14 +198,15 @@ def _bare_date(lines: Sequence[_Upper], years: tuple[int, int], fields: dict[str
 
 
 def parse_name(text: str, *, family_first: bool) -> tuple[str, str] | None:
-    """(FAMILY^GIVEN, `ocr`), or with `order` where neither comma nor caret says which is which and `family_first` was taken."""
+    """(FAMILY^GIVEN, form): `order unknown` where neither comma nor caret says which is which and `family_first` was followed."""
     parts = re.split(rf",\s?|{_CARET}", text.strip(), maxsplit=1)
     if len(parts) == 2:
         family, given = parts[0].strip(), parts[1].strip()
-        return (f"{family}^{given}", "ocr") if family and given else None
+        form = "" if "," in text else "caret"
+        return (f"{family}^{given}", form) if family and given else None
     words = text.split()
     if len(words) < 2:
         return None
     if len(words[0]) == 1 or (not family_first and len(words[-1]) > 1):
         words = [words[-1], *words[:-1]]
-    return f"{words[0]}^{' '.join(words[1:])}", "order"
+    return f"{words[0]}^{' '.join(words[1:])}", "order unknown"

@@ -23,7 +23,7 @@ import pytesseract
 from numpy.typing import NDArray
 
 from tasks.errors import RetryLaterError, StageBlockedError
-from tasks.wrap.film.regions import for_reading, text_regions
+from tasks.wrap.film.regions import for_reading, straightened, text_regions
 
 TIMEOUT_SECONDS = 60
 _SIZES = (1.5, 2.0)  # the working copy's letters are 15 to 40 pixels high; Tesseract likes 30 and more
@@ -78,7 +78,10 @@ def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
             break
     if best_score < _LEAST_LEGIBLE:
         return None
-    return LabelText(best, _read(best_view, _SIZES[1], setting), mirrored)
+    straight = straightened(best_view)
+    if straight is not best_view:
+        best = _read(straight, _SIZES[0], setting)
+    return LabelText(best, _read(straight, _SIZES[1], setting), mirrored)
 
 
 def _views(crop: NDArray[np.uint8]) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
