@@ -1,13 +1,14 @@
 """The listing: one row a file of every source, and one a jacket of a vendor's manifest; nothing is read but names and sizes.
 
-Rows stream into Parquet part files, ten thousand at a time, in sorted order. What is judged as a whole later is named here: the
-jacket of a film, the medium (top folder or top container) of an archive's file, with the number of files listed in it.
+Rows stream into Parquet part files, ten thousand at a time, as the file system gives them; DuckDB then puts them in order,
+joins the manifest to the films and counts the groups, so that memory does not grow with the listing. What is judged as a whole
+later is named here: the jacket of a film, the medium (top folder or top container) of an archive's file.
 """
 
-import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +17,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.configuration import ArchiveSource, Configuration, FilmSource
-from tasks.errors import ConfigurationError, StageBlockedError
+from tasks.errors import StageBlockedError
 from tasks.keys import item_key, key_of
+from tasks.scan.manifest import read_manifest
+from tasks.sources import printable_path
 
 PART_ROWS = 10_000
-MANIFEST_COLUMNS = ("jacket", "patient_id", "name", "accession", "study_date", "films", "box", "modality")
+_SEPARATOR = re.compile(r"[_\-. ]")
 
-LISTING = pa.schema(
-    [
-        ("item_key", pa.string()),
-        ("source", pa.string()),
-        ("source_order", pa.int64()),
-        ("entry", pa.string()),  # file, manifest
-        ("path", pa.string()),
-        ("bytes", pa.int64()),
-        ("mtime_ns", pa.int64()),
-        ("jacket", pa.string()),
-        ("group_key", pa.string()),
-        ("listed_by", pa.string()),
-        ("listing", pa.string()),
-        ("listed_films", pa.int64()),
-    ]
-)
+_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("item_key", pa.string()),
+    ("source", pa.string()),
+    ("source_order", pa.int64()),
+    ("entry", pa.string()),  # file, link, special (a pipe, a device), manifest (a jacket of it)
+    ("path", pa.string()),  # below the source, see tasks.sources; of a manifest's row FILE#JACKET
+    ("bytes", pa.int64()),
+    ("mtime_ns", pa.int64()),
+    ("jacket", pa.string()),
+    ("torn", pa.bool_()),  # its folder and its name are two jackets of the manifest
+    ("group_key", pa.string()),
+    ("listed_by", pa.string()),
+    ("listing", pa.string()),
+    ("listed_films", pa.int64()),
+]
+_PART: pa.Schema = pa.schema(_COLUMNS)
+LISTING: pa.Schema = _PART.append(pa.field("group_files", pa.int64())).append(pa.field("received", pa.int64()))
 
 
 def write_listing(configuration: Configuration, folder: Path) -> list[Path]:
-    """Lists all sources into Parquet files below `folder`; gives back their paths.
+    """Lists all sources into Parquet files (`LISTING`) below `folder`; gives back their paths.
 
-    Raises `StageBlockedError` where a source cannot be listed, `ConfigurationError` where a manifest lacks a needed column.
+    Raises `StageBlockedError` where a source cannot be listed, `ConfigurationError` where a manifest cannot be used.
     """
     parts: list[Path] = []
     for order, (name, source) in enumerate(configuration.sources.items()):
-        manifest = read_manifest(source) if isinstance(source, FilmSource) else {}
-        rows = _rows(name, order, source, manifest, configuration.project.workspace)
+        rows = _rows(name, order, source, configuration.project.workspace)
         for number, chunk in enumerate(_chunks(rows)):
             part = folder / f"listing-{order:03d}-{number:06d}.parquet"
-            pq.write_table(pa.Table.from_pylist(chunk, schema=LISTING), part)
+            pq.write_table(pa.Table.from_pylist(chunk, schema=_PART), part)
             parts.append(part)
-    return [_counted(parts, folder)] if parts else []
+    return [_completed(parts, folder)] if parts else []
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -67,120 +70,123 @@ def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield chunk
 
 
-def _counted(parts: list[Path], folder: Path) -> Path:
-    """Adds how many files each group and jacket has; done by DuckDB, so that memory does not grow with the listing."""
+def _completed(parts: list[Path], folder: Path) -> Path:
+    """Puts the rows in order, gives each film its jacket's line, each row the files of its group; `received` counts films."""
     target = folder / "listing.parquet"
-    files = ", ".join(f"'{part}'" for part in parts)
-    with duckdb.connect() as connection:
+    files = ", ".join(_literal(part) for part in parts)
+    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(folder)}) as connection:
         connection.execute(f"""
             COPY (
                 WITH listed AS (SELECT * FROM read_parquet([{files}])),
-                groups AS (SELECT group_key, count(*) AS group_files FROM listed WHERE entry = 'file' GROUP BY group_key)
-                SELECT l.*, g.group_files,
-                       CASE WHEN entry = 'manifest' THEN coalesce(g.group_files, 0) END AS received
-                FROM listed l LEFT JOIN groups g USING (group_key)
-            ) TO '{target}' (FORMAT parquet)""")
+                lines AS (SELECT group_key, listed_by, listing FROM listed WHERE entry = 'manifest'),
+                groups AS (
+                    SELECT group_key, count(*) AS group_files, count(*) FILTER (WHERE entry = 'file') AS received
+                    FROM listed WHERE entry <> 'manifest' GROUP BY group_key
+                )
+                SELECT l.* REPLACE (coalesce(l.listed_by, m.listed_by) AS listed_by, coalesce(l.listing, m.listing) AS listing),
+                       coalesce(g.group_files, 0) AS group_files,
+                       CASE WHEN entry = 'manifest' THEN coalesce(g.received, 0) END AS received
+                FROM listed l LEFT JOIN groups g USING (group_key) LEFT JOIN lines m USING (group_key)
+                ORDER BY source_order, path, entry
+            ) TO {_literal(target)} (FORMAT parquet)""")
     for part in parts:
         part.unlink()
     return target
 
 
-def read_manifest(source: FilmSource) -> dict[str, dict[str, str]]:
-    """The vendor's manifest by jacket, under our column names, without empty cells.
-
-    Raises `ConfigurationError` where it cannot be read or has no column for the jacket.
-    """
-    if source.manifest is None:
-        return {}
-    try:
-        with duckdb.connect() as connection:
-            cursor = connection.execute("SELECT * FROM read_csv(?, all_varchar = true, header = true)", [str(source.manifest)])
-            names = [column[0] for column in cursor.description or ()]
-            cells = cursor.fetchall()
-    except duckdb.Error as error:
-        raise ConfigurationError(
-            f"{source.manifest}: cannot be read as CSV: correct the file or [[source]] manifest"
-        ) from error
-    theirs = {ours: source.columns.get(ours, ours) for ours in MANIFEST_COLUMNS}
-    if theirs["jacket"] not in names:
-        raise ConfigurationError(
-            f"{source.manifest}: has no column {theirs['jacket']!r}: name the jacket's column in [[source]] columns"
-        )
-    manifest = {}
-    for row in cells:
-        line = dict(zip(names, row, strict=True))
-        ours = {our: line[their].strip() for our, their in theirs.items() if line.get(their)}
-        if "jacket" in ours:
-            manifest[ours["jacket"]] = ours
-    return manifest
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
-def jacket_of(path: str, known: dict[str, dict[str, str]]) -> str:
-    """The jacket a film belongs to: one the manifest knows, else the folder it lies in, else the file name's first token."""
-    parts = Path(path).parts
-    token = re.split(r"[_\-. ]", parts[-1], maxsplit=1)[0]
-    for candidate in (*parts[:-1], token):
-        if candidate in known:
-            return candidate
-    return parts[-2] if len(parts) > 1 else token
-
-
-def _rows(
-    name: str, order: int, source: FilmSource | ArchiveSource, manifest: dict[str, dict[str, str]], workspace: Path
-) -> Iterator[dict[str, Any]]:
+def _rows(name: str, order: int, source: FilmSource | ArchiveSource, workspace: Path) -> Iterator[dict[str, Any]]:
     base = {"source": name, "source_order": order}
-    is_film = isinstance(source, FilmSource)
-    manifest_file = source.manifest if isinstance(source, FilmSource) else None
-    for path, size, changed in _walk(source.path, name, {workspace, manifest_file}):
-        jacket = jacket_of(path, manifest) if is_film else None
-        line = manifest.get(jacket or "")
+    jackets: set[str] = set()
+    manifest = source.manifest if isinstance(source, FilmSource) else None
+    for line in read_manifest(source) if isinstance(source, FilmSource) else ():
+        assert manifest is not None
+        jackets.add(line.jacket)
+        path = f"{printable_path(os.fsencode(manifest.name))}#{line.jacket}"
         yield base | {
             "item_key": item_key(name, path),
-            "entry": "file",
-            "path": path,
-            "bytes": size,
-            "mtime_ns": changed,
-            "jacket": jacket,
-            "group_key": key_of("group", name, jacket or path.split("/")[0]),
-            "listed_by": manifest_file.name if line and manifest_file else None,
-            "listing": json.dumps(line, sort_keys=True) if line else None,
-        }
-    for jacket, line in sorted(manifest.items()):
-        assert manifest_file is not None
-        yield base | {
-            "item_key": item_key(name, f"{manifest_file.name}#{jacket}"),
             "entry": "manifest",
-            "path": f"{manifest_file.name}#{jacket}",
-            "jacket": jacket,
-            "group_key": key_of("group", name, jacket),
-            "listed_by": manifest_file.name,
-            "listing": json.dumps(line, sort_keys=True),
-            "listed_films": int(line["films"]) if line.get("films", "").isdigit() else 0,
+            "path": path,
+            "jacket": line.jacket,
+            "group_key": key_of("group", name, line.jacket),
+            "listed_by": manifest.name,
+            "listing": line.listing,
+            "listed_films": line.films,
+        }
+    for found in _walk(source.path, name, {os.fsencode(path) for path in (workspace, manifest) if path}):
+        path = printable_path(found.path)
+        named = jacket_of(path, jackets) if isinstance(source, FilmSource) else NamedJacket(None)
+        yield base | {
+            "item_key": item_key(name, path),
+            "entry": found.entry,
+            "path": path,
+            "bytes": found.bytes,
+            "mtime_ns": found.mtime_ns,
+            "jacket": named.jacket,
+            "torn": named.torn,
+            "group_key": key_of("group", name, named.jacket or path.split("/")[0]),
         }
 
 
-def _walk(root: Path, name: str, leave_out: set[Path | None]) -> Iterator[tuple[str, int, int]]:
-    """(path below root, bytes, mtime in ns) of every regular file, sorted; links are not followed."""
+@dataclass(frozen=True)
+class NamedJacket:
+    """The jacket that a path names; `torn` where its folder and its name are two jackets of the manifest."""
 
-    def visit(folder: Path) -> Iterator[tuple[str, int, int]]:
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-        for entry in ordered:
-            path = Path(entry.path)
-            if path in leave_out or entry.is_symlink():
-                continue
-            if entry.is_dir():
-                yield from visit(path)
-            elif entry.is_file():
-                status = entry.stat()
-                relative = (
-                    path.relative_to(root).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-                )
-                yield relative, status.st_size, status.st_mtime_ns
+    jacket: str | None
+    torn: bool = False
 
+
+def jacket_of(path: str, known: Iterable[str]) -> NamedJacket:
+    """The jacket a film belongs to.
+
+    That of the manifest's (`known`) which is the innermost folder it lies in, or with which, up to a separator, its name begins
+    (the longest); else the folder it lies in; else its name up to the first separator.
+    """
+    known = known if isinstance(known, set) else set(known)
+    *folders, name = path.split("/")
+    ends = [match.start() for match in _SEPARATOR.finditer(name)] + [len(name)]
+    by_name = next((name[:end] for end in reversed(ends) if name[:end] in known), None)
+    by_folder = next((folder for folder in reversed(folders) if folder in known), None)
+    if by_folder or by_name:
+        return NamedJacket(by_folder or by_name, bool(by_folder and by_name and by_folder != by_name))
+    return NamedJacket(folders[-1] if folders else name[: next((end for end in ends if end), len(name))])
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: bytes
+    entry: str
+    bytes: int
+    mtime_ns: int
+
+
+def _walk(root: Path, name: str, leave_out: set[bytes]) -> Iterator[_Found]:
+    """Everything below `root` that is not a folder, in no order; links are listed and not followed."""
+    base = os.fsencode(root)
+    folders = [base]
     try:
-        yield from visit(root)
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.path in leave_out:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield _found(entry, entry.path[len(base) :].lstrip(b"/"))
     except OSError as error:
         raise StageBlockedError(
             f"source {name!r} cannot be listed ({error.strerror}): mount it or mend its permissions"
         ) from error
+
+
+def _found(entry: os.DirEntry[bytes], path: bytes) -> _Found:
+    if entry.is_symlink():
+        return _Found(path, "link", 0, 0)
+    if not entry.is_file(follow_symlinks=False):
+        return _Found(path, "special", 0, 0)
+    status = entry.stat(follow_symlinks=False)
+    return _Found(path, "file", status.st_size, status.st_mtime_ns)

@@ -2,111 +2,196 @@
 
 | content | in a film source | in an archive |
 | --- | --- | --- |
-| TIFF, PNG, JPEG | film | document: a person decides |
-| other image formats, PDF | review: not converted yet | document: a person decides |
-| DICOM | migrated | migrated |
-| DICOMDIR, programs, text, web pages, settings | excluded | excluded |
-| zip | its members are items | its members are items |
-| other containers | review: not opened yet | review: not opened yet |
+| TIFF, PNG, JPEG | film: migrated | document: a person decides |
+| JPEG 2000, BMP, GIF, WebP, PDF | film, review: not converted yet | document: a person decides |
+| DICOM, with or without preamble, ACR-NEMA | migrated | migrated |
+| DICOMDIR | excluded: its objects are items of their own | the same |
+| programs, icons, help files, picture caches | excluded | excluded |
+| text, web pages, XML, settings | excluded | excluded |
+| office documents | document: a person decides | the same |
+| zip | excluded: its members are items of their own | the same |
+| zip in a zip; tar, gzip, 7z, rar, ISO images, self-extracting programs | review: not opened yet | the same |
+| nothing (0 bytes) | quarantined | quarantined |
 | anything else | quarantined | quarantined |
+
+An office document in a zip wrapper is told from a zip by its first member.
 """
 
 import re
 from dataclasses import dataclass
+from typing import Literal
+
+from tasks.stage import OutcomeKind
+
+HEAD = 36 * 1024  # bytes from the start that are looked at: the descriptor of an ISO 9660 image lies at 32 KiB
 
 _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"II*\x00", 0, "image/tiff"),
     (b"MM\x00*", 0, "image/tiff"),
-    (b"II+\x00", 0, "image/tiff"),
-    (b"MM\x00+", 0, "image/tiff"),
+    (b"II+\x00\x08\x00", 0, "image/tiff"),  # BigTIFF
+    (b"MM\x00+\x00\x08", 0, "image/tiff"),
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
     (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"\x00\x00\x00\x0cjP  ", 0, "image/jp2"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", 0, "image/jp2"),
     (b"\xff\x4f\xff\x51", 0, "image/j2c"),
-    (b"BM", 0, "image/bmp"),
-    (b"GIF8", 0, "image/gif"),
-    (b"%PDF-", 0, "application/pdf"),
+    (b"GIF87a", 0, "image/gif"),
+    (b"GIF89a", 0, "image/gif"),
+    (b"WEBPVP8", 8, "image/webp"),
+    (b"ftypavif", 4, "image/avif"),
     (b"PK\x03\x04", 0, "application/zip"),
     (b"PK\x05\x06", 0, "application/zip"),
-    (b"\x1f\x8b", 0, "application/gzip"),
+    (b"\x1f\x8b\x08", 0, "application/gzip"),
     (b"7z\xbc\xaf\x27\x1c", 0, "application/x-7z-compressed"),
     (b"BZh", 0, "application/x-bzip2"),
     (b"\xfd7zXZ\x00", 0, "application/x-xz"),
-    (b"Rar!", 0, "application/vnd.rar"),
+    (b"\x28\xb5\x2f\xfd", 0, "application/zstd"),
+    (b"Rar!\x1a\x07", 0, "application/vnd.rar"),
     (b"ustar", 257, "application/x-tar"),
-    (b"MZ", 0, "application/vnd.microsoft.portable-executable"),
+    (b"CD001", 32769, "application/x-iso9660-image"),
+    (b"MSCF\x00\x00\x00\x00", 0, "application/vnd.ms-cab-compressed"),
     (b"\x7fELF", 0, "application/x-executable"),
-    (b"\xd0\xcf\x11\xe0", 0, "application/x-ole-storage"),
+    (b"\xca\xfe\xba\xbe", 0, "application/java-vm"),  # or a Mach-O for two processors: a program either way
+    (b"\xcf\xfa\xed\xfe", 0, "application/x-mach-binary"),
+    (b"\xce\xfa\xed\xfe", 0, "application/x-mach-binary"),
+    (b"\x00\x00\x00\x01Bud1", 0, "application/x-desktop-cache"),  # .DS_Store of macOS
+    (b"\x00\x05\x16\x07\x00", 0, "application/x-desktop-cache"),  # AppleDouble
+    (b"ITSF\x03", 0, "application/vnd.ms-htmlhelp"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "application/x-ole-storage"),
 )
-_DIRECTORY_SOP_CLASS = b"1.2.840.10008.1.3.10"
+_BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # sizes of the header that follows the file header
+# Media Storage SOP Class UID (0002,0002) of Media Storage Directory Storage, PS3.10 8.6; with or without a VR.
+_IS_DICOMDIR = re.compile(rb"\x02\x00\x02\x00(UI..|....)1\.2\.840\.10008\.1\.3\.10\x00?[^0-9.]", re.DOTALL)
+_NO_TEXT = bytes(set(range(32)) - {9, 10, 12, 13, 26, 27}) + b"\x7f"
+
 FILM_TYPES = frozenset({"image/tiff", "image/png", "image/jpeg"})
-_PROGRAMS = frozenset({"application/vnd.microsoft.portable-executable", "application/x-executable"})
+_PICTURES = frozenset({"image/jp2", "image/j2c", "image/bmp", "image/gif", "image/webp", "image/avif", "application/pdf"})
+_PROGRAMS = frozenset(
+    {"application/vnd.microsoft.portable-executable", "application/x-executable", "application/x-mach-binary"}
+    | {"application/java-vm", "image/vnd.microsoft.icon", "application/vnd.ms-htmlhelp"}
+)
 _CONTAINERS = frozenset(
     {"application/gzip", "application/x-7z-compressed", "application/x-bzip2", "application/x-xz", "application/x-tar"}
-    | {"application/vnd.rar"}
+    | {"application/vnd.rar", "application/zstd", "application/x-iso9660-image", "application/vnd.ms-cab-compressed"}
 )
+_THUMBNAIL_CACHE = "Catalog".encode("utf-16-le")  # the stream that only a thumbs.db has
+_OFFICE_MEMBERS = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
 
 
 @dataclass(frozen=True)
 class Recognised:
     """What an item is and, if it goes no further than scan, why: `outcome` is `done` where `wrap` takes it."""
 
-    media_type: str
+    media_type: str | None
     kind: str
-    outcome: str = "done"
+    outcome: OutcomeKind = "done"
     reason: str = ""
 
 
 def media_type(head: bytes) -> str:
-    """Media type by the first 4096 bytes or more."""
+    """Media type by the first `HEAD` bytes (fewer only where there are no more)."""
     if head[128:132] == b"DICM":
-        return "application/dicom+directory" if _DIRECTORY_SOP_CLASS in head[:1024] else "application/dicom"
+        return "application/dicom+directory" if _IS_DICOMDIR.search(head[132:1156]) else "application/dicom"
     for magic, offset, name in _MAGIC:
-        if head[offset : offset + len(magic)] == magic:
-            return name
-    if _looks_like_bare_dicom(head):
-        return "application/dicom"
-    if head and _is_text(head):
-        start = head.lstrip()[:256].lower()
-        return "text/html" if start.startswith((b"<!doctype html", b"<html")) else "text/plain"
-    return "application/octet-stream"
+        if head.startswith(magic, offset):
+            return _told_apart(name, head)
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS:
+        return "image/bmp"
+    if _is_icon(head):
+        return "image/vnd.microsoft.icon"
+    if head[:2] == b"MZ" and not _is_text(head):
+        return "application/vnd.microsoft.portable-executable"
+    if b"%PDF" in head[:1024]:  # ISO 32000-1 Annex H, 3.4.1: readers take a header anywhere in there
+        return "application/pdf"
+    if _begins_like_a_data_set(head):
+        return "application/dicom+directory" if _IS_DICOMDIR.search(head[:1024]) else "application/dicom"
+    return _text_type(head) if head and _is_text(head) else "application/octet-stream"
+
+
+def _told_apart(name: str, head: bytes) -> str:
+    if name == "application/zip" and head.startswith(_OFFICE_MEMBERS, 30):
+        return "application/vnd.openxmlformats-officedocument" if head[30:31] == b"[" else "application/vnd.oasis.opendocument"
+    if name == "application/x-ole-storage" and _THUMBNAIL_CACHE in head:
+        return "application/x-desktop-cache"
+    return name
+
+
+def _is_icon(head: bytes) -> bool:
+    """An icon file: its first picture lies right behind the directory of all its pictures."""
+    pictures = int.from_bytes(head[4:6], "little")
+    return head[:4] == b"\x00\x00\x01\x00" and int.from_bytes(head[18:22], "little") == 6 + 16 * pictures
 
 
 def _is_text(head: bytes) -> bool:
-    printable = sum(byte in (9, 10, 13) or 32 <= byte < 127 or byte >= 160 for byte in head)
-    return b"\x00" not in head and printable >= 0.97 * len(head)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 with a byte order mark, as Windows writes settings
+        try:
+            head = head[: len(head) // 2 * 2].decode("utf-16").encode()
+        except UnicodeDecodeError:
+            return False
+    return len(head.translate(None, _NO_TEXT)) == len(head)
 
 
-def _looks_like_bare_dicom(head: bytes) -> bool:
-    """A data set without preamble begins with an element of group 2 or 8, in either byte order, of plausible length."""
-    if len(head) < 16:
-        return False
-    group, element = int.from_bytes(head[0:2], "little"), int.from_bytes(head[2:4], "little")
-    if group in (0x0002, 0x0008) and element < 0x0100:
-        vr_is_explicit = re.match(rb"[A-Z]{2}", head[4:6]) is not None
-        return vr_is_explicit or int.from_bytes(head[4:8], "little") <= 256
-    group, element = int.from_bytes(head[0:2], "big"), int.from_bytes(head[2:4], "big")
-    return group in (0x0002, 0x0008) and element < 0x0100 and re.match(rb"[A-Z]{2}", head[4:6]) is not None
+def _text_type(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:256].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "text/html"
+    return "text/xml" if start.startswith(b"<?xml") else "text/plain"
+
+
+def _begins_like_a_data_set(head: bytes) -> bool:
+    """Whether two elements in ascending order begin the content, as in a file without preamble (PS3.5 7.1; ACR-NEMA 300).
+
+    The first is of group 0002, 0004 or 0008, in either byte order, with or without a VR.
+    """
+    if head[:4] == b"DICM":
+        head = head[4:]
+    return any(_elements(head, "little", explicit) or _elements(head, "big", explicit) for explicit in (True, False))
+
+
+def _elements(head: bytes, order: Literal["little", "big"], explicit: bool) -> bool:
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(head[at : at + size], order)
+
+    at, before = 0, (0, -1)
+    for first in (True, False):
+        tag = number(at, 2), number(at + 2, 2)
+        if (first and (tag[0] not in (0x0002, 0x0004, 0x0008) or tag[1] > 0x2000)) or tag <= before or tag[0] > 0x0028:
+            return False
+        if explicit:
+            if re.fullmatch(rb"[A-Z]{2}", head[at + 4 : at + 6]) is None:
+                return False
+            long = head[at + 4 : at + 6] in (b"OB", b"OW", b"OF", b"SQ", b"UN", b"UT")
+            length, at = (number(at + 8, 4), at + 12) if long else (number(at + 6, 2), at + 8)
+        else:
+            length, at = number(at + 4, 4), at + 8
+        if first and length > 1024:
+            return False
+        at, before = at + length, tag
+        if at + 8 > len(head):
+            return not first or at <= len(head)
+    return True
 
 
 def recognise(head: bytes, source_kind: str) -> Recognised:
-    """Applies the module's table; `source_kind` is `film` or `archive`."""
+    """Applies the module's table; `source_kind` is `film` or `archive`. A zip is for the caller to open."""
     name = media_type(head)
+    is_film = source_kind == "film"
     if name == "application/dicom":
         return Recognised(name, "dicom")
     if name == "application/dicom+directory":
         return Recognised(name, "other", "excluded", "a DICOMDIR: it lists the disc's objects, each an item of its own")
     if name in _PROGRAMS:
-        return Recognised(name, "other", "excluded", "a program, such as a disc's viewer: nothing to migrate")
-    if name in ("text/plain", "text/html"):
+        return Recognised(name, "other", "excluded", "a program or a part of one, such as a disc's viewer: nothing to migrate")
+    if name == "application/x-desktop-cache":
+        return Recognised(name, "other", "excluded", "what Windows or macOS keeps for its desktop: nothing to migrate")
+    if name.startswith("text/"):
         return Recognised(name, "other", "excluded", "text that accompanies the images: nothing to migrate")
     if name in _CONTAINERS:
         return Recognised(name, "other", "review", f"a container ({name}) that is not opened yet: unpack it into the source")
-    if source_kind == "film":
-        if name in FILM_TYPES:
-            return Recognised(name, "film")
-        if name.startswith("image/") or name == "application/pdf":
-            return Recognised(name, "film", "review", f"{name} is not converted yet: deliver it as TIFF, PNG or JPEG")
-    elif name.startswith("image/") or name in ("application/pdf", "application/x-ole-storage"):
-        return Recognised(name, "document", "review", "a picture or document beside the images: a person decides what it is")
-    return Recognised(name, "other", "quarantined", "not a format known here")
+    if is_film and name in FILM_TYPES:
+        return Recognised(name, "film")
+    if is_film and name in _PICTURES:
+        return Recognised(name, "film", "review", f"{name} is not converted yet: deliver it as TIFF, PNG or JPEG")
+    if name in FILM_TYPES | _PICTURES or "document" in name or name == "application/x-ole-storage":
+        return Recognised(name, "document", "review", "a document or picture beside the images: a person decides")
+    what = "not an image format known here" if is_film else "not a format known here"
+    return Recognised(name, "other", "quarantined", what)
