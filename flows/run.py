@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from expectations.data_docs import build_data_docs
 from flows.engine.pending import Pending, Segment
 from flows.engine.server import prefect_server, settle_environment
 from flows.stages import STAGES
@@ -33,6 +34,7 @@ class RunResult:
     head: str
     number: int
     blocked: dict[str, str]
+    report: Path | None
 
 
 def run(
@@ -63,7 +65,23 @@ def run(
                 )
         snapshot = read_snapshot(workspace.log, snapshot)
         define_views(connection, workspace, snapshot)
-        return RunResult(balance(connection), snapshot.head, snapshot.number, blocked)
+        counted = balance(connection)
+        report = _report(connection, configuration, workspace, counted)
+        return RunResult(counted, snapshot.head, snapshot.number, blocked, report)
+
+
+def _report(connection: Any, configuration: Configuration, workspace: Workspace, counted: Balance) -> Path:
+    findings = connection.execute("""
+        SELECT suite, expectation, count(DISTINCT object_key)::BIGINT FROM findings WHERE severity <> 'passed'
+        GROUP BY ALL ORDER BY ALL""").fetchall()
+    validated = connection.execute("SELECT count(*) FROM outcomes WHERE stage = 'validate'").fetchone()
+    states: dict[tuple[str, str, str], int] = {}
+    for state, stage, _, reason, items in counted.lines:
+        why = "the same content stands elsewhere" if state == "duplicate" else reason
+        states[state, stage, why] = states.get((state, stage, why), 0) + items
+    lines = [(*key, items) for key, items in sorted(states.items())]
+    suites = configuration.validate_.suites
+    return build_data_docs(configuration.project.name, lines, findings, validated[0], suites, workspace.report)
 
 
 def _flow(

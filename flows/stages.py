@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from expectations.stage import suites_version
 from tasks.configuration import Configuration
+from tasks.reconcile.index import index_version
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="reconcile", function="tasks.reconcile.stage:reconcile_batch", key="object_key", view=RECONCILE_VIEW,
         writes=("links", "headers"), rows=250, size=10**9, pool="processors", version=1,
-        settings=lambda c: (c.reconcile.model_dump(mode="json"), c.project.model_dump(mode="json", exclude={"workspace"})),
+        settings=lambda c: (c.reconcile.model_dump(mode="json"), c.project.issuer, index_version(c)),
         group="study_instance_uid",
     ),
     Stage(
-        name="validate", function="tasks.validate.stage:validate_batch", key="object_key", view=VALIDATE_VIEW,
+        name="validate", function="expectations.stage:validate_batch", key="object_key", view=VALIDATE_VIEW,
         writes=("findings",), rows=500, size=10**9, pool="processors", version=1,
-        settings=lambda c: c.validate_.model_dump(mode="json"), group="study_instance_uid",
+        settings=suites_version, group="study_instance_uid",
     ),
     Stage(
         name="load", function="tasks.load.stage:load_batch", key="object_key", view=LOAD_VIEW, writes=("receipts",),

@@ -6,12 +6,12 @@ import math
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.schemas import AUDIT, TABLES
 from tasks.workspace.commit import ReplacedMeanwhileError, commit
 from tasks.workspace.layout import Workspace
 from tasks.workspace.manifest import DataFile
 from tasks.workspace.snapshot import Snapshot
 from tasks.workspace.writer import Uncommitted, put_file
-from tasks.schemas import AUDIT, TABLES
 
 FILES_A_TIER = 16
 LARGEST_MERGE = 64 * 1024 * 1024

@@ -1,10 +1,9 @@
 """The one function through which the engine and the review desk commit: data files become part of the tables, all or none."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
-
-from dataclasses import replace
 
 from tasks.canonical import merkle_root
 from tasks.schemas import AUDIT

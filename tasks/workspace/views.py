@@ -25,13 +25,14 @@ _SQL_TYPES = {
 }
 
 
-def connect(workspace: Workspace, *, threads: int | None = None, memory: str = "1.5GB") -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that spills into the workspace, with UTC as its time zone."""
-    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory, "temp_directory": str(workspace.spill)}
+def connect(workspace: Workspace, *, spill: Path | None = None, memory: str = "1.5GB") -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection in UTC that spills into `spill`, by default the workspace's."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "temp_directory": str(spill or workspace.spill),
+    }
     connection = duckdb.connect(config=config)
-    connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-    if threads:
-        connection.execute(f"SET threads = {threads}")
+    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 

@@ -1,0 +1,139 @@
+"""The command `filmroom`: what it takes, what it prints, how it exits.
+
+Results go to standard output, progress and logs to standard error. Exit 0: ran (exceptions may be waiting for people); 1: a stage
+could not run, or a check failed; 2: configuration or usage.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.errors import ConfigurationError, FilmroomError, RunActiveError, StageBlockedError, WorkspaceError
+
+STAGE_NAMES = ("scan", "wrap", "assemble", "reconcile", "validate", "load")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and gives back the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(_command(options))
+    except (ConfigurationError, WorkspaceError, RunActiveError) as error:
+        print(f"filmroom: {error}", file=sys.stderr)
+        return 2
+    except (StageBlockedError, FilmroomError) as error:
+        print(f"filmroom: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("filmroom: interrupted; run again to go on", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def _command(options: argparse.Namespace) -> int:
+    from flows import commands
+
+    function = getattr(commands, options.function)
+    return int(function(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="filmroom", description="Empties film libraries and dead archives into a PACS, with proof."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    init = _add(commands, "init", "init", "a new migration: commented configuration, folders", "filmroom init st-elsewhere")
+    init.add_argument("folder", type=Path, metavar="DIR")
+
+    _configured(_add(commands, "doctor", "doctor", "checks machine and configuration", "filmroom doctor -c filmroom.toml"))
+
+    run = _configured(_add(commands, "run", "run", "runs what is still to do", "filmroom run --stage scan --stage wrap"))
+    run.add_argument("--stage", action="append", choices=STAGE_NAMES, default=[], help="only this stage; may be repeated")
+    run.add_argument("--limit", type=_positive, metavar="N", help="at most about N rows (whole groups are kept together)")
+
+    status = _configured(_add(commands, "status", "status", "the balance", "filmroom status --json"))
+    status.add_argument("--json", action="store_true", help="machine-readable")
+
+    query = _configured(
+        _add(commands, "query", "query", "SQL over the tables", 'filmroom query "SELECT state, count(*) FROM items GROUP BY 1"')
+    )
+    query.add_argument("sql", metavar="SQL")
+    query.add_argument("--json", action="store_true", help="a list of objects")
+
+    _review(_add(commands, "review", None, "the reviewer's queue", "filmroom review list"))
+    _audit(_add(commands, "audit", None, "the auditor's side", "filmroom audit verify"))
+
+    pacs = _add(commands, "pacs", None, "the embedded PACS", "filmroom pacs serve")
+    serve = _add(
+        pacs.add_subparsers(required=True, metavar="ACTION"),
+        "serve",
+        "pacs_serve",
+        "serves it until interrupted",
+        "filmroom pacs serve",
+    )
+    _configured(serve)
+    return parser
+
+
+def _review(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    listed = _configured(_add(actions, "list", "review_list", "what waits for a person", "filmroom review list"))
+    listed.add_argument("--json", action="store_true", help="a list of objects")
+    show = _configured(_add(actions, "show", "review_show", "one study and its candidates", "filmroom review show 2.25.1234"))
+    show.add_argument("key", metavar="KEY", help="Study Instance UID or item key")
+    decide = _configured(
+        _add(
+            actions,
+            "decide",
+            "review_decide",
+            "records a decision",
+            'filmroom review decide 2.25.1234 --link 40012345 --by "A. Reviewer" --reason "label read by eye"',
+        )
+    )
+    decide.add_argument("key", metavar="KEY", help="Study Instance UID")
+    choice = decide.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--link", metavar="PATIENT_ID", help="the study is this patient's")
+    choice.add_argument("--new-patient", metavar="PATIENT_ID", help="a patient whom registration gave this number")
+    choice.add_argument("--nobody", action="store_true", help="nobody in the index")
+    choice.add_argument("--undo", action="store_true", help="takes the last decision back")
+    decide.add_argument("--by", required=True, metavar="NAME", help="who decides")
+    decide.add_argument("--reason", required=True, help="why")
+    decide.add_argument("--answers", metavar="FINGERPRINT", help="of the link that was seen; a stale one is refused")
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    verify = _configured(_add(actions, "verify", "audit_verify", "is the record whole", "filmroom audit verify --head 3fa9..."))
+    verify.add_argument("--head", metavar="HASH", help="SHA-256 of a manifest that was kept elsewhere")
+    show = _configured(_add(actions, "show", "audit_show", "the history of one key", "filmroom audit show KEY"))
+    show.add_argument("key", metavar="KEY", help="an item key, object key, Study or SOP Instance UID")
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, function: str | None, text: str, example: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: {example}")
+    if function:
+        parser.set_defaults(function=function)
+    return parser
+
+
+def _configured(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "-c", "--configuration", type=Path, default=Path("filmroom.toml"), metavar="FILE", help="default: ./filmroom.toml"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""What each command does. None but `run` imports Prefect."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from datetime import date, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tasks.configuration import Configuration, read_configuration
+from tasks.errors import ConfigurationError
+from tasks.workspace.layout import Workspace, open_workspace
+from tasks.workspace.reading import open_views
+from tasks.workspace.states import Balance, balance
+
+
+def _opened(options: argparse.Namespace) -> tuple[Configuration, Workspace]:
+    configuration = read_configuration(options.configuration)
+    return configuration, open_workspace(configuration.project.workspace, configuration.project.name)
+
+
+def init(options: argparse.Namespace) -> int:
+    """`filmroom init DIR`."""
+    folder: Path = options.folder
+    file = folder / "filmroom.toml"
+    if file.exists():
+        raise ConfigurationError(f"{file}: is there already: choose another folder")
+    (folder / "scans").mkdir(parents=True, exist_ok=True)
+    (folder / "media").mkdir(exist_ok=True)
+    file.write_text(resources.files("flows").joinpath("template.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    print(f"{file}: written. Fill in scans/ and media/, correct it, then: filmroom doctor -c {file}")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """`filmroom doctor`."""
+    from flows.doctor import checks
+
+    failed = False
+    for check in checks(read_configuration(options.configuration)):
+        failed = failed or not check.fine
+        print(f"{'ok  ' if check.fine else 'FAIL'}  {check.what}{'' if check.fine else ': ' + check.mend}")
+    return 1 if failed else 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """`filmroom run`."""
+    from flows.run import run as run_stages
+    from flows.show import ProgressBars
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with ProgressBars() as bars:
+        result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show)
+    print_balance(result.balance)
+    print(f"head: {result.number} {result.head}")
+    if result.report:
+        print(f"report: {result.report}")
+    for stage, line in sorted(result.blocked.items()):
+        print(f"filmroom: {stage}: {line}", file=sys.stderr)
+    return 1 if result.blocked else 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """`filmroom status`."""
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        counted = balance(connection)
+    if options.json:
+        print(json.dumps(counted.as_json(), indent=1))
+    else:
+        print_balance(counted)
+    return 0
+
+
+def print_balance(counted: Balance) -> None:
+    """The balance as lines: every state, then why."""
+    print(f"found: {counted.found} items, {'balanced' if counted.balanced else 'NOT BALANCED: run filmroom audit verify'}")
+    for state, items in counted.states.items():
+        print(f"  {state:<12} {items:>9}")
+        reasons: dict[str, int] = {}
+        for line in counted.lines:
+            if line[0] == state and state != "verified":
+                why = "the same content stands elsewhere" if state == "duplicate" else line[3]
+                reasons[f"{why}  ({line[1]}, {line[2]})"] = reasons.get(f"{why}  ({line[1]}, {line[2]})", 0) + line[4]
+        for reason, count in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
+            print(f"  {'':<12} {count:>9}  {reason}")
+
+
+def query(options: argparse.Namespace) -> int:
+    """`filmroom query`."""
+    import duckdb
+
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        try:
+            cursor = connection.execute(options.sql)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchall()
+        except duckdb.Error as error:
+            raise ConfigurationError(f"the query fails: {str(error).splitlines()[0]}: correct it") from error
+    if options.json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_plain, indent=1))
+    else:
+        print("\t".join(names))
+        for row in rows:
+            print("\t".join("" if value is None else str(_plain(value)) for value in row))
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).hex()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, int | float | str) else str(value)
+
+
+def review_list(options: argparse.Namespace) -> int:
+    """`filmroom review list`."""
+    from flows.review import waiting
+
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        rows = waiting(connection)
+    if options.json:
+        print(json.dumps(rows, default=_plain, indent=1))
+    for row in rows if not options.json else ():
+        print(f"{row['key']}  {row['items']:>3} item(s)  {row['stage']:<10} {row['reason']}")
+    return 0
+
+
+def review_show(options: argparse.Namespace) -> int:
+    """`filmroom review show KEY`."""
+    from flows.review import shown
+
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        print(json.dumps(shown(connection, options.key), default=_plain, indent=1, ensure_ascii=False))
+    return 0
+
+
+def review_decide(options: argparse.Namespace) -> int:
+    """`filmroom review decide KEY`."""
+    from flows.review import Decision, decide
+
+    configuration, workspace = _opened(options)
+    choices = {"link": options.link, "new patient": options.new_patient, "nobody": options.nobody, "undo": options.undo}
+    name, value = next((name, value) for name, value in choices.items() if value)
+    decision = Decision(options.key, name, value if isinstance(value, str) else "", options.by, options.reason, options.answers)
+    number = decide(configuration, workspace, decision)
+    print(f"decided, commit {number}: it takes effect with the next filmroom run")
+    return 0
+
+
+def audit_verify(options: argparse.Namespace) -> int:
+    """`filmroom audit verify`."""
+    from tasks.audit.verify import verify
+
+    _, workspace = _opened(options)
+    report = verify(workspace, options.head)
+    for line in report.faults:
+        print(f"FAIL  {line}")
+    for path in report.unnamed:
+        print(f"note  {path}: no manifest names it; it does not count")
+    print(
+        f"{'broken' if report.faults else 'whole'}: {report.rows} rows, {report.events} events, head {report.number} {report.head}"
+    )
+    return 1 if report.faults else 0
+
+
+def audit_show(options: argparse.Namespace) -> int:
+    """`filmroom audit show KEY`."""
+    from flows.review import history
+
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        for event in history(connection, options.key):
+            print(json.dumps(event, default=_plain, ensure_ascii=False))
+    return 0
+
+
+def pacs_serve(options: argparse.Namespace) -> int:
+    """`filmroom pacs serve`."""
+    from tasks.configuration import EmbeddedTarget
+    from tasks.pacs.server import EmbeddedPacs
+
+    configuration, workspace = _opened(options)
+    target = configuration.target if isinstance(configuration.target, EmbeddedTarget) else EmbeddedTarget()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with EmbeddedPacs(workspace.root / "pacs", target.ae_title, target.port) as pacs:
+        print(f"{pacs.ae_title} on 127.0.0.1:{pacs.port}; Ctrl-C ends it", flush=True)
+        try:
+            stop.wait()
+        except KeyboardInterrupt:
+            print("ended", file=sys.stderr)
+    return 0
