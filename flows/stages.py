@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from expectations.stage import suites_version
+from expectations.rules import suites_version
 from tasks.configuration import Configuration
 from tasks.reconcile.index import index_version
 
