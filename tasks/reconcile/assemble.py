@@ -1,116 +1,132 @@
-"""Assembling studies: legacy objects by Study Instance UID, films of one jacket by what their labels say.
+"""Assemble: which objects make a study, in which order, and what contradicts itself.
 
-| films of a jacket | become |
-| --- | --- |
-| read patient and examination date agree | one study |
-| nothing read, while all other films of the jacket agree | part of that study, for the jacket's sake |
-| two patients read | a study each, with a conflict: a person decides |
-| what is read contradicts the manifest | a study with a conflict: possibly mis-filed |
-| the same picture lies in another jacket | a study with a conflict |
-
-A conflict never decides anything; it keeps `reconcile` from linking by itself.
+Films of a jacket become one study where their labels agree on patient and examination date; legacy objects keep their Study
+Instance UID. Nothing is guessed: what cannot be placed is a study of its own, what contradicts itself says so in `conflict`,
+and no conflict is linked without a person.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tasks.keys import uid_of
-from tasks.reconcile.normalise import digits, name_words
+from tasks.reconcile.readings import Reading, contradict, hints_of, people, reading_of
 from tasks.stage import Outcome, Row, StageContext, each_group
 
-READ = frozenset({"ocr", "barcode", "header"})
+TWO_PATIENTS = "two patients read in one jacket"
+TWO_PATIENTS_IN_STUDY = "one Study Instance UID under two patients"
+TWO_CONTENTS = "one SOP Instance UID with two contents"
+MISFILED = "label and jacket disagree: possibly mis-filed"
+OTHER_JACKET = "same picture in another jacket"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A film, what was read on it, and the study it goes into.
+
+    `basis` is `label` (its own label says patient and date), `jacket` (one of both is the whole jacket's) or `alone`.
+    """
+
+    row: Row
+    reading: Reading
+    study: tuple[str, ...]
+    basis: str
 
 
 def assemble_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
-    """Groups the objects of whole jackets and legacy studies; yields studies rows."""
-    return each_group(batch, "assembly_key", "object_key", _assemble)
+    """Assembles groups of objects (rows of `ASSEMBLE_VIEW`, one `assembly_key` a group); yields studies."""
+    return each_group(batch, "assembly_key", "object_key", assemble_group)
 
 
-def _assemble(rows: Sequence[Row]) -> Iterator[Outcome]:
-    return _legacy(rows) if rows[0]["kind"] == "dicom" else _jacket(rows)
+def assemble_group(rows: Sequence[Row]) -> Iterable[Outcome]:
+    """Studies of one group: a jacket's films, or the legacy objects of one Study Instance UID."""
+    ordered = sorted(rows, key=lambda row: (row["source_order"], row["path"], row["page"], row["object_key"]))
+    films = [row for row in ordered if row["kind"] == "film"]
+    legacy = [row for row in ordered if row["kind"] != "film"]
+    yield from _films(films)
+    yield from _legacy(legacy)
+
+
+def _films(rows: Sequence[Row]) -> Iterator[Outcome]:
+    readings = {row["object_key"]: reading_of(row) for row in rows}
+    persons = people(reading.identity() for reading in readings.values() if reading.names_somebody)
+    split = any(contradict(a, b) for one in persons for other in persons if one is not other for a in one for b in other)
+    studies: dict[tuple[str, ...], list[Placed]] = defaultdict(list)
+    for placed in _place(rows, readings, persons):
+        studies[placed.study].append(placed)
+    for members in studies.values():
+        study = uid_of("study", members[0].row["object_key"])
+        for number, placed in enumerate(members, start=1):
+            conflicts = [TWO_PATIENTS] if split else []
+            if any(contradict(placed.reading, hint) for hint in hints_of(placed.row)):
+                conflicts.append(MISFILED)
+            if placed.row["other_jackets"]:
+                conflicts.append(OTHER_JACKET)
+            evidence = {"basis": placed.basis, "films": len(members), "patients_in_jacket": len(persons)}
+            series = uid_of("series", study, placed.row["modality"] or "")
+            yield _outcome(placed.row, study, series, number, evidence, conflicts)
+
+
+def _place(rows: Sequence[Row], readings: dict[str, Reading], persons: list[list[Reading]]) -> Iterator[Placed]:
+    """Says for each film which study it goes into; see the module for what is not guessed."""
+    person_of = {reading: str(number) for number, group in enumerate(persons) for reading in group}
+    dates = sorted({reading.study_date for reading in readings.values() if reading.study_date})
+    # The jacket may speak for a film only where everything read in it, and the manifest, tell of one patient and one date.
+    whole = [replace(reading, study_date=dates[0]) for reading in persons[0]] if len(persons) == len(dates) == 1 else []
+    unanimous = bool(whole) and not any(
+        contradict(reading, hint) or (hint.study_date and hint.study_date != reading.study_date)
+        for reading in whole
+        for row in rows
+        for hint in hints_of(row)
+    )
+    for row in rows:
+        reading = readings[row["object_key"]]
+        person = person_of.get(reading.identity()) if reading.names_somebody else None
+        fits = all(not contradict(reading, other) for other in whole)
+        if person is not None and reading.study_date:
+            yield Placed(row, reading, ("label", person, reading.study_date), "label")
+        elif unanimous and fits:
+            yield Placed(row, reading, ("label", "0", dates[0]), "jacket")
+        else:
+            yield Placed(row, reading, ("alone", row["object_key"]), "alone")
 
 
 def _legacy(rows: Sequence[Row]) -> Iterator[Outcome]:
-    patients = {digits(row["label_patient_id"]) or name_words(row["label_patient_name"]) for row in rows}
-    contents: dict[str, set[str]] = {}
+    contents: dict[str, set[str]] = defaultdict(set)
+    by_study: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        contents.setdefault(row["sop_instance_uid"], set()).add(row["item_sha256"])
-    conflict = "one Study Instance UID under two patients" if len(patients) > 1 else None
-    if any(len(hashes) > 1 for hashes in contents.values()):
-        conflict = "one SOP Instance UID with two contents"
-    ordered = sorted(rows, key=lambda row: (row["source_order"], row["path"]))
-    evidence = {"by": "Study Instance UID", "objects": len(rows)}
-    for row in ordered:
-        yield _member(row, row["study_instance_uid"], row["series_instance_uid"], None, evidence, conflict)
+        contents[row["sop_instance_uid"]].add(row["item_sha256"])
+        by_study[row["study_instance_uid"]].append(row)
+    for study, members in by_study.items():
+        patients = {reading_of(row).identity() for row in members}
+        two = any(_two_patients(one, other) for one in patients for other in patients)
+        numbers: Counter[str] = Counter()
+        for row in members:
+            conflicts = [TWO_PATIENTS_IN_STUDY] if two else []
+            if len(contents[row["sop_instance_uid"]]) > 1:
+                conflicts.append(TWO_CONTENTS)
+            numbers[row["series_instance_uid"]] += 1
+            evidence = {"basis": "study instance uid", "objects": len(members)}
+            yield _outcome(row, study, row["series_instance_uid"], numbers[row["series_instance_uid"]], evidence, conflicts)
 
 
-def _jacket(rows: Sequence[Row]) -> Iterator[Outcome]:
-    ordered = sorted(rows, key=lambda row: (row["source_order"], row["path"], row["page"]))
-    read = {row["object_key"]: (_read_patient(row), _read(row, "study_date")) for row in ordered}
-    whole = {pair for pair in read.values() if pair[0] and pair[1]}
-    patients = {patient for patient, _ in read.values() if patient}
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in ordered:
-        patient, day = read[row["object_key"]]
-        if len(whole) == 1 and len(patients) == 1 and not (patient and day):
-            only = next(iter(whole))
-            fits = (not patient or patient == only[0]) and (not day or day == only[1])
-            pair = only if fits else (patient, day or row["object_key"])
-        else:
-            pair = (patient, day) if patient and day else (patient, row["object_key"])
-        groups.setdefault(pair, []).append(row)
-    for (patient, _), members in groups.items():
-        study = uid_of("study", rows[0]["assembly_key"], *sorted(row["object_key"] for row in members))
-        conflict = _jacket_conflict(members, patients)
-        evidence = {
-            "by": "jacket, patient and examination date" if patient else "the film alone",
-            "objects": len(members),
-            "read": sum(read[row["object_key"]][0] != "" for row in members),
-        }
-        for number, row in enumerate(members, start=1):
-            yield _member(row, study, uid_of("series", study), number, evidence, conflict)
+def _two_patients(one: Reading, other: Reading) -> bool:
+    """Headers are not read by a camera: any difference in identifier, name or birth date counts, a missing one does not."""
+    pairs = ((one.patient_id, other.patient_id), (one.name, other.name), (one.birth_date, other.birth_date))
+    return any(a and b and a != b for a, b in pairs)
 
 
-def _jacket_conflict(members: Sequence[Row], patients: set[str]) -> str | None:
-    if any(row["other_jackets"] for row in members):
-        return "the same picture lies in another jacket"
-    if len(patients) > 1:
-        return "two patients were read in one jacket"
-    for row in members:
-        listed = json.loads(row["listing"] or "{}")
-        read_id, listed_id = _read(row, "patient_id"), listed.get("patient_id")
-        if read_id and listed_id and digits(read_id) != digits(listed_id):
-            return "label and jacket name different patients: possibly mis-filed"
-        listed_name, read_name = name_words(listed.get("name")), name_words(_read(row, "patient_name"))
-        if read_name and listed_name and not set(read_name.split()) & set(listed_name.split()):
-            return "label and jacket name different patients: possibly mis-filed"
-    return None
-
-
-def _read(row: Row, field: str) -> str:
-    """A field that was read on the object itself; the manifest's word for it does not count."""
-    return row[f"label_{field}"] or "" if row_origin(row, field) in READ else ""
-
-
-def row_origin(row: Row, field: str) -> str | None:
-    """Where a label field came from."""
-    return row.get(f"label_{field}_origin")
-
-
-def _read_patient(row: Row) -> str:
-    return digits(_read(row, "patient_id")) or name_words(_read(row, "patient_name"))
-
-
-def _member(
-    row: Row, study: str, series: str, number: int | None, evidence: dict[str, object], conflict: str | None
+def _outcome(
+    row: Row, study: str, series: str, number: int, evidence: Mapping[str, object], conflicts: Sequence[str]
 ) -> Outcome:
-    columns = {
+    studies = {
         "object_key": row["object_key"],
         "item_key": row["item_key"],
         "study_instance_uid": study,
         "series_instance_uid": series,
         "instance_number": number,
         "evidence": json.dumps(evidence, sort_keys=True),
-        "conflict": conflict,
+        "conflict": "; ".join(conflicts) or None,
     }
-    return Outcome(row["object_key"], row["item_key"], rows={"studies": [columns]})
+    return Outcome(key=row["object_key"], item_key=row["item_key"], rows={"studies": [studies]})

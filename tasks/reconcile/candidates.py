@@ -1,135 +1,115 @@
-"""Candidates for a study's owner: everybody who has the identifier read on it, and whom Splink finds by name and birth date.
+"""Candidates for a study's owner, scored by Splink: a Fellegi-Sunter model over identifier, name, birth date and sex.
 
-The model (Fellegi-Sunter m and u probabilities) is `model.json`, versioned with the code. Missing values are neutral.
+The model (m and u probabilities, comparison levels, blocking rules as SQL) is `model.json`, versioned with the code; u says how
+often two strangers agree, m how often two records of one person do. What is missing is neutral. The blocking rules pick the
+lines of the index worth comparing, so that a batch costs the same whether the index has a thousand lines or a million.
 """
 
-import contextlib
-import io
 import json
-import logging
-import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import pandas as pd
+import duckdb
+import pyarrow as pa
 
-from tasks.reconcile.index import PatientIndex, Person
-from tasks.reconcile.normalise import da, digits, name_words
+from tasks.reconcile.index import COMPARED, PatientIndex, Person
+from tasks.reconcile.normalise import normal_date, normal_identifier, normal_name, normal_sex
+from tasks.reconcile.readings import Reading
+
+# A link wants a match among all lines of the index; below this size of an index the prior stays what it is for this one.
+_SMALLEST_INDEX = 1000
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a study says of its patient; empty where nothing was read. `origins` by field."""
+class Query:
+    """What is asked of the index for one study; values as spelled, `None` where nothing is known."""
 
     study_instance_uid: str
-    patient_id: str
-    name: str
-    birth_date: str
-    sex: str
+    patient_id: str | None
+    family_name: str | None
+    given_name: str | None
+    birth_date: str | None
+    sex: str | None
+
+    def compared(self) -> dict[str, str | None]:
+        """The row Splink compares, columns `COMPARED`."""
+        return {
+            "unique_id": self.study_instance_uid,
+            "patient_id": normal_identifier(self.patient_id),
+            "family": normal_name(self.family_name),
+            "given": normal_name(self.given_name),
+            "birth_date": normal_date(self.birth_date),
+            "sex": normal_sex(self.sex),
+        }
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person who may be the owner, with the match probability and how each field compares (`agrees`, `differs`, `missing`)."""
+    """A person who may be the owner, and the match probability, 0 to 1."""
 
     person: Person
     probability: float
-    fields: dict[str, str]
+
+    def agreement(self, reading: Reading) -> dict[str, str]:
+        """How each field of a reading compares: `agrees`, `differs` or `missing`."""
+        pairs: dict[str, tuple[object, object]] = {
+            "patient_id": (normal_identifier(self.person.patient_id), reading.patient_id),
+            "name": (self.person.words, reading.name),
+            "birth_date": (self.person.birth_date, reading.birth_date),
+            "sex": (self.person.sex, reading.sex),
+        }
+        return {
+            field: "missing" if not ours or not theirs else "agrees" if ours == theirs else "differs"
+            for field, (ours, theirs) in pairs.items()
+        }
 
 
-def find_candidates(readings: Sequence[Reading], index: PatientIndex, least: float) -> dict[str, list[Candidate]]:
-    """Candidates by study, the most probable first; `least` is the match probability below which none is shown."""
-    scores = _score(readings, index) if readings else {}
-    found: dict[str, list[Candidate]] = {}
-    for reading in readings:
-        with_id = index.with_identifiers([reading.patient_id]) if reading.patient_id else []
-        persons = {person.patient_id: person for person in with_id}
-        scored = scores.get(reading.study_instance_uid, {})
-        persons |= {p.patient_id: p for p in index.with_identifiers(sorted(scored))}
-        candidates = [Candidate(p, _probability(p, reading, scored), compare(p, reading)) for p in persons.values()]
-        shown = [c for c in candidates if c.probability >= least]
-        found[reading.study_instance_uid] = sorted(shown, key=lambda c: (-c.probability, c.person.patient_id))
+def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float) -> dict[str, list[Candidate]]:
+    """Candidates by study, the most probable first, those below the match probability `least` left out."""
+    rows = [row for row in (query.compared() for query in queries) if row["patient_id"] or row["family"] or row["given"]]
+    found: dict[str, list[Candidate]] = {query.study_instance_uid: [] for query in queries}
+    if not rows or not index.size:
+        return found
+    new = pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in COMPARED]))
+    known = index.blocked(new, _rules())
+    pairs = _predict(known, new, 1 / max(index.size, _SMALLEST_INDEX)) if known.num_rows else []
+    shown = [pair for pair in pairs if pair[2] >= least]
+    persons = index.persons(line for line, _, _ in shown)
+    for line, study, probability in sorted(shown, key=lambda pair: (-pair[2], persons[pair[0]].patient_id, pair[0])):
+        found[study].append(Candidate(persons[line], probability))
     return found
 
 
-def compare(person: Person, reading: Reading) -> dict[str, str]:
-    """Agreement by field, on normalised values."""
-    pairs = {
-        "patient_id": (digits(person.patient_id), digits(reading.patient_id)),
-        "name": (name_words(person.name), name_words(reading.name)),
-        "birth_date": (da(person.birth_date), da(reading.birth_date)),
-        "sex": (person.sex[:1].upper(), reading.sex[:1].upper()),
-    }
-    return {
-        field: "missing" if not theirs or not ours else "agrees" if ours == theirs else "differs"
-        for field, (ours, theirs) in pairs.items()
-    }
-
-
-def _probability(person: Person, reading: Reading, scored: dict[str, float]) -> float:
-    """Splink's match probability, with the identifier's Bayes factor on top where one was read."""
-    odds_of = lambda p: p / max(1 - p, 1e-12)  # noqa: E731
-    prior = scored.get(person.patient_id, _model()["probability_two_random_records_match"])
-    identifier = compare(person, reading)["patient_id"]
-    factor = _model()["identifier"].get(identifier, 1.0)
-    odds = odds_of(prior) * factor
-    return float(odds / (1 + odds))
-
-
-def _model() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(resources.files("tasks.reconcile").joinpath("model.json").read_text())
+@lru_cache(maxsize=1)
+def _model() -> Mapping[str, Any]:
+    loaded: dict[str, Any] = json.loads(resources.files("tasks.reconcile").joinpath("model.json").read_text("utf-8"))
     return loaded
 
 
-def _score(readings: Sequence[Reading], index: PatientIndex) -> dict[str, dict[str, float]]:
-    """Splink's match probability by study and patient, for all readings at once."""
-    new = [
-        {"unique_id": r.study_instance_uid, "name": name_words(r.name) or None, "birth_date": da(r.birth_date) or None,
-         "sex": r.sex or None}
-        for r in readings if r.name or r.birth_date
-    ]  # fmt: skip
-    if not new:
-        return {}
-    known = index.table.to_pandas()
-    frame = pd.DataFrame(
-        {
-            "unique_id": known["patient_id"],
-            "name": [name_words(f"{f}^{g}") or None for f, g in zip(known["family_name"], known["given_name"], strict=True)],
-            "birth_date": [da(value) or None for value in known["birth_date"]],
-            "sex": [str(value)[:1].upper() or None for value in known["sex"]],
-        }
-    )
-    pairs = _predict(frame, pd.DataFrame(new, columns=["unique_id", "name", "birth_date", "sex"]))
-    scores: dict[str, dict[str, float]] = {}
-    for left, right, probability in pairs:
-        scores.setdefault(right, {})[left] = probability
-    return scores
+def _rules() -> list[str]:
+    return [rule["blocking_rule"] for rule in _model()["blocking_rules_to_generate_predictions"]]
 
 
-def _predict(index: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, str, float]]:
-    """(index id, new id, match probability) of every pair that the blocking rules bring together."""
+def _predict(known: pa.Table, new: pa.Table, prior: float) -> list[tuple[str, str, float]]:
+    """(line of the index, study, match probability) of every pair that a blocking rule brings together."""
+    # Imported here, for it takes a second that only a batch with something to score should pay.
     from splink import DuckDBAPI, Linker
 
-    logging.getLogger("splink").setLevel(logging.CRITICAL)
-    settings = {k: v for k, v in _model().items() if k != "identifier"}
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        database = DuckDBAPI()
-        tables = [database.register(index, "known"), database.register(new, "new")]
-        linker = Linker(tables, settings)
-        frame = linker.inference.predict().as_pandas_dataframe()
-    rows = []
-    for row in frame.to_dict("records"):
-        left, right = str(row["unique_id_l"]), str(row["unique_id_r"])
-        if "new" in str(row.get("source_dataset_l", "")):
-            left, right = right, left
-        rows.append((left, right, float(row["match_probability"])))
-    return rows
-
-
-def evidence(candidates: Sequence[Candidate], conflict: str | None) -> str:
-    """Candidates as the JSON that a reviewer is shown."""
-    shown = [{"probability": round(c.probability, 6), "fields": c.fields, **asdict(c.person)} for c in candidates[:10]]
-    return json.dumps({"candidates": shown, "conflict": conflict}, sort_keys=True)
+    settings = {name: value for name, value in _model().items() if name != "version"}
+    settings["probability_two_random_records_match"] = prior
+    with duckdb.connect(config={"threads": 1}) as connection:
+        database = DuckDBAPI(connection)
+        # Splink tells left from right by the names of the tables, in alphabetical order.
+        tables = [database.register(table, table_name=name) for name, table in (("a_known", known), ("b_new", new))]
+        linker = Linker(tables, settings, log_level=None, validate_settings=False)
+        scored = linker.inference.predict(warning_mode="never")
+        columns = "unique_id_l, unique_id_r, source_dataset_l, match_probability"
+        rows = connection.execute(f"SELECT {columns} FROM {scored.physical_name}").fetchall()
+    # Rounded, so that the last bit of a sum does not reach a table.
+    return [
+        (left, right, round(probability, 9)) if source == "a_known" else (right, left, round(probability, 9))
+        for left, right, source, probability in rows
+    ]

@@ -1,44 +1,74 @@
 """The final header of a linked object: what wrap staged, with the patient, study and numbering that were reconciled.
 
-Local demographics come from the index (IHE RAD Import Reconciliation Workflow); of a legacy object what they replace is kept in
-Original Attributes (PS3.3 C.12.1.1.9), one item for this modification. Pixel attributes are copied, never recomputed.
+Local demographics come from the patient index (IHE RAD Import Reconciliation Workflow); what they replace in a legacy object is
+kept in Original Attributes. A film had no data set before, so it has none. Pixel attributes are copied, never recomputed. The
+same row, person and moment of the decision always compose the same bytes.
 """
 
 import hashlib
 import json
 import warnings
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from tasks.errors import ReviewError
 from tasks.pixel_data import header_bytes, read_data_set
 from tasks.reconcile.index import Person
-from tasks.reconcile.normalise import da
-from tasks.stage import Row, StageContext
+from tasks.reconcile.original import SYSTEM, Revision, append, moment
+from tasks.reconcile.texts import to_utf8
+from tasks.stage import Row
 
-SYSTEM = "Filmroom"
-_OTHER_PATIENT_ATTRIBUTES = ("OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "IssuerOfPatientIDQualifiersSequence")
+_INDEX = "the patient index"
+_OWNER = "identifies a patient by other means than the index"
+_FOREIGN = "a foreign order's number would collide with a local one's"
+
+# Of the Patient module (PS3.3 C.7.1.1), what would identify somebody by what the index does not attribute to this person.
+_NOT_FROM_INDEX = (
+    "OtherPatientIDs",
+    "OtherPatientIDsSequence",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "MedicalRecordLocator",
+)
+# Type 2 in the Patient and General Study modules: an object without them does not conform.
+_REQUIRED = ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
 
 
-def compose_header(row: Row, person: Person, decided_at: datetime, context: StageContext) -> dict[str, Any]:
-    """The `headers` row of an object (`RECONCILE_VIEW`); raises `ReviewError` where its texts cannot be decoded."""
+@dataclass(frozen=True)
+class FilmStudy:
+    """What all films of a study share: examination date (YYYYMMDD) and the local order's number; empty where unknown."""
+
+    study_date: str
+    accession: str
+
+
+def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datetime, issuer: str) -> dict[str, Any]:
+    """The `headers` row of an object (a row of `RECONCILE_VIEW`); `issuer` is the project's Issuer of Patient ID.
+
+    Raises `ReviewError` where texts are not in the character set that the header declares.
+    """
+    is_film = row["kind"] == "film"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what matters of odd values becomes a finding in validate
-        header = _decoded(read_data_set(row["source_header"]))
-        before = Dataset()
-        before.update(header)
-        _reconcile(header, row, person, context)
-        is_film = row["kind"] == "film"
-        changes = [] if is_film else _changes(before, header, person)
-        if not is_film:
-            _record(header, before, changes, decided_at, row["source"])
-        header.update(read_data_set(row["pixel_header"]))
-        trailer = row["source_trailer"] or b""
+        header, trailer, repaired = _decoded(row)
+        revision = Revision(header)
+        _identify(revision, row, person, issuer)
+        if is_film:
+            _number_film(header, row, study)
+        else:
+            _foreign_study(revision, row)
+            revision.record(row["source"], decided_at)
+            append(header, "ContributingEquipmentSequence", _modifying_equipment(decided_at))
+        for element in read_data_set(row["pixel_header"] or b""):
+            header[element.tag] = element
         written = header_bytes(header)
+    changes = [] if is_film else revision.changes
+    if repaired:
+        declared = "texts beyond ASCII without a character set that holds them"
+        changes = [*changes, {"keyword": "SpecificCharacterSet", "from": "", "to": "ISO_IR 192", "why": declared}]
     return {
         "object_key": row["object_key"],
         "item_key": row["item_key"],
@@ -52,93 +82,88 @@ def compose_header(row: Row, person: Person, decided_at: datetime, context: Stag
     }
 
 
-def _decoded(dataset: Dataset) -> Dataset:
-    """The data set with its texts decoded, to be written as UTF-8."""
-    try:
-        dataset.decode()
-    except Exception as error:  # pydicom raises several classes on texts that are not in the declared set
-        raise ReviewError("texts are not in the character set that the header declares") from error
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    return dataset
+def _decoded(row: Row) -> tuple[Dataset, bytes, bool]:
+    """Header in UTF-8, trailer bytes, and whether a text's character set had to be inferred."""
+    header = read_data_set(row["source_header"])
+    declared = header.get("SpecificCharacterSet")
+    repaired = to_utf8(header)
+    raw: bytes = row["source_trailer"] or b""
+    if raw.isascii():
+        return header, raw, repaired
+    trailer = read_data_set(raw)
+    if declared is not None:
+        trailer.SpecificCharacterSet = declared
+    repaired |= to_utf8(trailer)
+    del trailer.SpecificCharacterSet  # the header's holds for both
+    return header, _trailer_bytes(trailer), repaired
 
 
-def _reconcile(header: Dataset, row: Row, person: Person, context: StageContext) -> None:
-    header.PatientName = person.name
-    header.PatientID = person.patient_id
-    header.PatientBirthDate = da(person.birth_date)
-    header.PatientSex = person.sex[:1].upper()
-    if issuer := person.issuer or context.configuration.project.issuer:
-        header.IssuerOfPatientID = issuer
-    for keyword in _OTHER_PATIENT_ATTRIBUTES:
-        if keyword in header:
-            delattr(header, keyword)
-    if "OtherPatientIDsSequence" in header:
-        del header.OtherPatientIDsSequence
-    header.SOPInstanceUID = row["sop_instance_uid"]
-    header.StudyInstanceUID = row["study_instance_uid"]
-    header.SeriesInstanceUID = row["series_instance_uid"]
-    if row["kind"] == "film":
-        _number_film(header, row)
+def _trailer_bytes(trailer: Dataset) -> bytes:
+    whole = Dataset()
+    whole.SpecificCharacterSet = "ISO_IR 192"
+    prefix = len(header_bytes(whole))
+    trailer.SpecificCharacterSet = "ISO_IR 192"
+    written = header_bytes(trailer)
+    del trailer.SpecificCharacterSet
+    return written[prefix:]
+
+
+def _identify(revision: Revision, row: Row, person: Person, issuer: str) -> None:
+    """The patient from the index, and the UIDs that assemble and wrap settled."""
+    revision.set("PatientName", person.name, _INDEX)
+    revision.set("PatientID", person.patient_id, _INDEX)
+    if local := person.issuer or issuer:
+        revision.set("IssuerOfPatientID", local, _INDEX)
     else:
-        for keyword in ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID"):
-            if keyword not in header:
-                setattr(header, keyword, "")
-        header.AccessionNumber = ""  # a foreign order's number would collide with a local one's
+        revision.remove("IssuerOfPatientID", _INDEX)
+    for keyword, value in (("PatientBirthDate", person.birth_date), ("PatientSex", person.sex)):
+        # Where the index does not know, a person's decision does not unsay what the object says.
+        if value or keyword not in revision.dataset:
+            revision.set(keyword, value, _INDEX)
+    for keyword in _NOT_FROM_INDEX:
+        revision.remove(keyword, _OWNER)
+    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        revision.set(keyword, row[_COLUMNS[keyword]], "missing or not a valid UID")
 
 
-def _number_film(header: Dataset, row: Row) -> None:
-    header.StudyDate = row["label_study_date"] or ""
+_COLUMNS = {
+    "SOPInstanceUID": "sop_instance_uid",
+    "StudyInstanceUID": "study_instance_uid",
+    "SeriesInstanceUID": "series_instance_uid",
+}
+
+
+def _number_film(header: Dataset, row: Row, study: FilmStudy) -> None:
+    """Study and Series attributes of a film; Study Date is the examination's, never the scan's."""
+    header.StudyDate = study.study_date
     header.StudyTime = ""
-    header.AccessionNumber = (row["label_accession"] or "")[:16]
+    header.AccessionNumber = study.accession[:16]
     header.ReferringPhysicianName = ""
     header.StudyID = ""
     header.SeriesNumber = "1"
-    header.InstanceNumber = str(row["instance_number"] or 1)
-    if row["label_institution"]:
-        header.InstitutionName = row["label_institution"][:64]
+    header.InstanceNumber = str(row["instance_number"])
 
 
-def _changes(before: Dataset, after: Dataset, person: Person) -> list[dict[str, str]]:
-    """What differs in the top level, by keyword: from, to, why."""
-    changes = []
-    for tag in sorted({*before.keys(), *after.keys()}):
-        old, new = before.get(tag), after.get(tag)
-        if old is not None and new is not None and old.value == new.value:
-            continue
-        keyword = (new if new is not None else old).keyword  # type: ignore[union-attr]
-        why = "the patient index" if keyword.startswith(("Patient", "IssuerOfPatient", "OtherPatient")) else "reconciled"
-        changes.append({"keyword": keyword, "from": _shown(old), "to": _shown(new), "why": why})
-    return changes
+def _foreign_study(revision: Revision, row: Row) -> None:
+    """Study attributes of a legacy object stay, but for a foreign order's number without its issuer."""
+    header = revision.dataset
+    if not header.get("IssuerOfAccessionNumberSequence"):
+        revision.set("AccessionNumber", "", _FOREIGN)
+        revision.remove("IssuerOfAccessionNumberSequence", _FOREIGN)
+    for keyword in _REQUIRED:
+        if keyword not in header:
+            revision.set(keyword, "", "required, may be empty")
+    if "InstanceNumber" not in header and row["instance_number"] is not None:
+        revision.set("InstanceNumber", str(row["instance_number"]), "required")
 
 
-def _shown(element: Any) -> str:
-    if element is None:
-        return ""
-    return "\\".join(map(str, element.value)) if isinstance(element.value, MultiValue) else str(element.value)
-
-
-def _record(header: Dataset, before: Dataset, changes: list[dict[str, str]], decided_at: datetime, source: str) -> None:
-    modified = Dataset()
-    for change in changes:
-        keyword = change["keyword"]
-        if keyword and keyword not in ("SpecificCharacterSet", "OriginalAttributesSequence"):
-            if keyword in before:
-                modified[keyword] = before[keyword]
-            elif header[keyword].VR != "SQ":
-                setattr(modified, keyword, None)
-    if len(modified):
-        item = Dataset()
-        item.SourceOfPreviousValues = source[:64]
-        item.AttributeModificationDateTime = decided_at.strftime("%Y%m%d%H%M%S.%f+0000")
-        item.ModifyingSystem = SYSTEM
-        item.ReasonForTheAttributeModification = "COERCE"
-        item.ModifiedAttributesSequence = Sequence([modified])
-        earlier = list(header.get("OriginalAttributesSequence", None) or [])
-        header.OriginalAttributesSequence = Sequence([*earlier, item])
-    equipment = Dataset()
-    equipment.Manufacturer = SYSTEM
+def _modifying_equipment(at: datetime) -> Dataset:
+    """Item of Contributing Equipment Sequence for us (PS3.3 C.12.1, CID 7005)."""
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "109103", "DCM", "Modifying Equipment"
+    equipment = Dataset()
     equipment.PurposeOfReferenceCodeSequence = Sequence([code])
-    listed = list(header.get("ContributingEquipmentSequence", None) or [])
-    header.ContributingEquipmentSequence = Sequence([*listed, equipment])
+    equipment.Manufacturer = SYSTEM
+    equipment.ManufacturerModelName = SYSTEM
+    equipment.ContributionDateTime = moment(at)
+    return equipment

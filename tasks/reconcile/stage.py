@@ -1,126 +1,169 @@
 """The reconcile stage: whose a study is, by a person's decision or by the policy, and the final headers of what is linked."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
+from itertools import groupby
+from typing import Any
 
-from tasks.errors import ReviewError
-from tasks.reconcile.assemble import READ, row_origin
-from tasks.reconcile.candidates import Candidate, Reading, evidence, find_candidates
-from tasks.reconcile.header import compose_header
-from tasks.reconcile.index import PatientIndex, Person, read_index
-from tasks.reconcile.normalise import da, digits, name_words
-from tasks.reconcile.policy import Verdict, judge
-from tasks.stage import Outcome, OutcomeKind, Row, StageContext, each_group
+from tasks.configuration import Configuration
+from tasks.errors import ConfigurationError, ReviewError, StageBlockedError
+from tasks.pixel_data import read_data_set
+from tasks.reconcile.assemble import TWO_CONTENTS
+from tasks.reconcile.candidates import Candidate, Query, find_candidates
+from tasks.reconcile.header import FilmStudy, compose_header
+from tasks.reconcile.index import PatientIndex, Person, index_version, read_index
+from tasks.reconcile.normalise import normal_date, normal_identifier, normal_sex, split_name
+from tasks.reconcile.policy import UNPROVED, Member, Verdict, judge
+from tasks.reconcile.readings import hints_of, label, reading_of
+from tasks.stage import Outcome, Row, StageContext, each_group, outcome_of_error
 
-_FIELDS = ("patient_id", "patient_name", "birth_date", "sex")
+_SHOWN = 10  # candidates a reviewer is shown
+
+
+def index_settings(configuration: Configuration) -> object:
+    """What of the patient index decides what the stage yields: part of its fingerprint."""
+    return index_version(configuration)
 
 
 def reconcile_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
-    """Reconciles whole studies; yields links and headers rows."""
-    index = read_index(context.configuration.patients)
-    studies: dict[str, list[Row]] = {}
-    for row in batch:
-        studies.setdefault(row["study_instance_uid"], []).append(row)
-    readings = [read_study(rows) for rows in studies.values()]
-    candidates = find_candidates(readings, index, context.configuration.reconcile.review)
-    by_study = {reading.study_instance_uid: reading for reading in readings}
+    """Reconciles whole studies (rows of `RECONCILE_VIEW`); yields links and headers.
+
+    Raises `StageBlockedError` where the patient index cannot be used.
+    """
+    try:
+        index = read_index(context.configuration.patients)
+    except ConfigurationError as error:
+        raise StageBlockedError(str(error)) from error
+    studies = [list(rows) for _, rows in groupby(batch, key=lambda row: row["study_instance_uid"])]
+    candidates = find_candidates([_query(rows) for rows in studies], index, context.configuration.reconcile.review)
 
     def work(rows: Sequence[Row]) -> Iterator[Outcome]:
-        study = rows[0]["study_instance_uid"]
-        return _study(rows, by_study[study], candidates[study], index, context)
+        return _study(rows, candidates[rows[0]["study_instance_uid"]], index, context)
 
     return each_group(batch, "study_instance_uid", "object_key", work)
 
 
-def read_study(rows: Sequence[Row]) -> Reading:
-    """What a study's objects say of the patient; the first that says anything speaks for all (see `contradictions`)."""
-    values = {field: next((v for row in rows if (v := _read(row, field))), "") for field in _FIELDS}
-    return Reading(
-        rows[0]["study_instance_uid"],
-        digits(values["patient_id"]),
-        values["patient_name"],
-        da(values["birth_date"]),
-        values["sex"],
-    )
-
-
-def _read(row: Row, field: str) -> str:
-    return row[f"label_{field}"] or "" if row_origin(row, field) in READ else ""
-
-
-def contradictions(rows: Sequence[Row]) -> list[str]:
-    """Fields that two objects of a study say differently."""
-    compared = {"patient_id": digits, "patient_name": name_words, "birth_date": da, "sex": digits}
-    return [field for field, normal in compared.items() if len({normal(v) for row in rows if (v := _read(row, field))}) > 1]
-
-
-def _study(
-    rows: Sequence[Row], reading: Reading, candidates: list[Candidate], index: PatientIndex, context: StageContext
-) -> Iterator[Outcome]:
-    decision = rows[0]["decision"]
-    person: Person | None
-    if decision in ("link", "new patient", "nobody"):
-        person, kind, reason, outcome = _by_person(rows[0], reading, index)
-        decided_by, decided_at = rows[0]["decided_by"], rows[0]["decided_at"]
-    else:
-        verdict = _by_policy(rows, candidates, context)
-        person = verdict.candidate.person if verdict.candidate else None
-        kind, reason, outcome = verdict.decision, verdict.reason, "done" if person else "review"
-        decided_by, decided_at = "filmroom", context.now()
+def _study(rows: Sequence[Row], candidates: list[Candidate], index: PatientIndex, context: StageContext) -> Iterator[Outcome]:
+    verdict = _by_person(rows, index, context.configuration.project.issuer)
+    decided = verdict is not None
+    if verdict is None:
+        members = [_member(row) for row in rows]
+        verdict = judge(members, candidates, context.configuration.reconcile.auto_link, context.configuration.project.issuer)
+    decided_at: datetime = rows[0]["decided_at"] if decided else context.now()
     link = {
-        "study_instance_uid": reading.study_instance_uid,
-        "patient_id": person.patient_id if person else None,
-        "decision": kind,
+        "study_instance_uid": rows[0]["study_instance_uid"],
+        "patient_id": verdict.person.patient_id if verdict.person else None,
+        "decision": verdict.decision,
         "probability": candidates[0].probability if candidates else None,
         "runner_up": candidates[1].probability if len(candidates) > 1 else None,
-        "evidence": evidence(candidates, rows[0]["conflict"]),
-        "decided_by": decided_by,
+        "evidence": _evidence(rows, candidates),
+        "decided_by": rows[0]["decided_by"] if decided else "filmroom",
         "decided_at": decided_at,
-        "reason": reason,
+        "reason": verdict.reason,
     }
-    yield from _members(rows, person, link, outcome, reason, decided_at, context)
-
-
-def _members(
-    rows: Sequence[Row],
-    person: Person | None,
-    link: dict[str, object],
-    outcome: OutcomeKind,
-    reason: str,
-    decided_at: datetime,
-    context: StageContext,
-) -> Iterator[Outcome]:
-    outcomes = []
+    study = _film_study(rows)
     for number, row in enumerate(rows):
-        tables: dict[str, list[Row]] = {"links": [link]} if number == 0 else {}
-        if person:
-            tables["headers"] = [compose_header(row, person, decided_at, context)]
-        outcomes.append(Outcome(row["object_key"], row["item_key"], outcome, "" if outcome == "done" else reason, tables))
-    yield from outcomes
+        outcome = _object(row, verdict, study, decided_at, context)
+        tables = {"links": [link], **outcome.rows} if number == 0 else outcome.rows
+        yield Outcome(outcome.key, outcome.item_key, outcome.outcome, outcome.reason, tables)
 
 
-def _by_policy(rows: Sequence[Row], candidates: list[Candidate], context: StageContext) -> Verdict:
-    dates = [da(row["label_study_date"]) for row in rows if _read(row, "study_date")]
-    return judge(
-        candidates,
-        auto_link=context.configuration.reconcile.auto_link,
-        conflict=rows[0]["conflict"],
-        contradictions=contradictions(rows),
-        study_date=min(dates, default=""),
-    )
+def _object(row: Row, verdict: Verdict, study: FilmStudy, decided_at: datetime, context: StageContext) -> Outcome:
+    """What becomes of one object of a study that was judged; its trouble is not that of the others."""
+    key, item = row["object_key"], row["item_key"]
+    if verdict.decision == "none":
+        return Outcome(key, item, "excluded", verdict.reason)
+    if verdict.person is None:
+        return Outcome(key, item, "review", verdict.reason)
+    if key in verdict.unproved:
+        return Outcome(key, item, "review", UNPROVED)
+    try:
+        if TWO_CONTENTS in (row["conflict"] or ""):
+            raise ReviewError(TWO_CONTENTS)  # whose it is does not tell which content counts
+        header = compose_header(row, verdict.person, study, decided_at, context.configuration.project.issuer)
+    except Exception as error:  # the item boundary within a study
+        kind, reason = outcome_of_error(error)
+        return Outcome(key, item, kind, reason)
+    return Outcome(key, item, rows={"headers": [header]})
 
 
-def _by_person(row: Row, reading: Reading, index: PatientIndex) -> tuple[Person | None, str, str, OutcomeKind]:
-    """(person, decision, reason, outcome) of a reviewer's decision."""
-    if row["decision"] == "nobody":
-        return None, "none", "decided: belongs to nobody in the index", "excluded"
-    known = index.person(row["decision_value"])
-    if row["decision"] == "link":
-        if known is None:
-            raise ReviewError("the decision names nobody in the index: decide again")
-        return known, "person", "linked by a person", "done"
-    if known is not None:
-        raise ReviewError("the decision makes a new patient of a number the index knows: decide again")
-    family, _, given = reading.name.partition("^")
-    person = Person(row["decision_value"], family, given, reading.birth_date, reading.sex)
-    return person, "person", "a new patient by a person's decision", "done"
+def _by_person(rows: Sequence[Row], index: PatientIndex, issuer: str) -> Verdict | None:
+    """What a person decided; `None` where nobody did, or took it back."""
+    match rows[0]["decision"]:
+        case None | "undo":
+            return None
+        case "nobody":
+            return Verdict("none", "decided: belongs to nobody in the index")
+        case "link" | "new patient" as kind:
+            value = rows[0]["decision_value"]
+            known = index.with_identifier(value or "")
+            if len(known) == 1:
+                return Verdict("person", "linked by a person", known[0])
+            if kind == "new patient" and not known and normal_identifier(value):
+                return Verdict("person", "a new patient by a person's decision", _new_patient(rows, value.strip(), issuer))
+            times = "more than once" if known else "not"
+            return Verdict("review", f"the decision names an identifier that is {times} in the index: decide again")
+        case _:
+            return Verdict(
+                "review", "the decision is of a kind that this version cannot carry out: undo it or decide otherwise"
+            )
+
+
+def _new_patient(rows: Sequence[Row], patient_id: str, issuer: str) -> Person:
+    """A person whom registration gave an identifier, with what the study's objects say alike of them."""
+    family, given = split_name(_alike(rows, "patient_name", lambda text: split_name(text)))
+    birth_date = normal_date(_alike(rows, "birth_date", normal_date)) or ""
+    sex = normal_sex(_alike(rows, "sex", normal_sex)) or ""
+    return Person(patient_id, family or "", given or "", birth_date, sex, issuer)
+
+
+def _alike(rows: Sequence[Row], field: str, normal: Any, read: bool = True) -> str | None:
+    """The value that all objects that show it show alike, as first spelled; `None` where they differ or none does."""
+    values = [value for row in rows if (value := label(row, field, read)) and normal(value)]
+    return values[0] if len({normal(value) for value in values}) == 1 else None
+
+
+def _film_study(rows: Sequence[Row]) -> FilmStudy:
+    """Study attributes that all films of a study share: what was read, else what the manifest says of all of them."""
+    date = _alike(rows, "study_date", normal_date) or _alike(rows, "study_date", normal_date, read=False)
+    accession = _alike(rows, "accession", normal_identifier) or _alike(rows, "accession", normal_identifier, read=False)
+    return FilmStudy(normal_date(date) or "", (accession or "").strip())
+
+
+def _member(row: Row) -> Member:
+    issuer = "" if row["kind"] == "film" else str(read_data_set(row["source_header"]).get("IssuerOfPatientID", "") or "")
+    return Member(row["object_key"], reading_of(row), hints_of(row), row["conflict"], issuer)
+
+
+def _query(rows: Sequence[Row]) -> Query:
+    """What is known of the study's patient, the most often read first; the manifest fills in what was not read."""
+    values = {field: _most(rows, field) for field in ("patient_id", "patient_name", "birth_date", "sex")}
+    family, given = split_name(values["patient_name"])
+    return Query(rows[0]["study_instance_uid"], values["patient_id"], family, given, values["birth_date"], values["sex"])
+
+
+def _most(rows: Sequence[Row], field: str) -> str | None:
+    for read in (True, False):
+        values = [value for row in rows if (value := label(row, field, read))]
+        if values:
+            return max(sorted(set(values)), key=values.count)
+    listings = [json.loads(row["listing"]) for row in rows if row["listing"]]
+    listed = [listing.get(field.removeprefix("patient_") if field == "patient_name" else field) for listing in listings]
+    return next((str(value) for value in listed if value), None)
+
+
+def _evidence(rows: Sequence[Row], candidates: Sequence[Candidate]) -> str:
+    """What a reviewer is shown: the candidates, with what of each agrees with what was read on the study's objects."""
+    readings = sorted({reading_of(row).identity() for row in rows})
+    shown: list[Mapping[str, object]] = [
+        {
+            **asdict(candidate.person),
+            "probability": candidate.probability,
+            "agreement": [candidate.agreement(reading) for reading in readings],
+        }
+        for candidate in candidates[:_SHOWN]
+    ]
+    conflicts = sorted({row["conflict"] for row in rows if row["conflict"]})
+    return json.dumps({"candidates": shown, "conflicts": conflicts}, sort_keys=True, ensure_ascii=False)
