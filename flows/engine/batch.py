@@ -50,6 +50,13 @@ def _function(name: str) -> StageFunction:
     return cast(StageFunction, getattr(importlib.import_module(module), attribute))
 
 
+def _loaded(name: str) -> StageFunction:
+    try:
+        return _function(name)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise StageBlockedError(f"{name} cannot be loaded ({error}): install Filmroom again") from error
+
+
 def write_batch(path: Path, batch: pa.Table, facts: Mapping[str, str]) -> None:
     """Puts a batch down for a worker; `facts` are stage, function, key, configuration and workspace."""
     metadata = {name.encode(): value.encode() for name, value in facts.items()}
@@ -65,7 +72,7 @@ def process(path: Path) -> None:
     context = StageContext(configuration, workspace.root, facts["stage"])
     rows = list(rows_of(table))
     try:
-        outcomes = list(_function(facts["function"])(rows, context))
+        outcomes = list(_loaded(facts["function"])(rows, context))
         result = put_down(workspace, facts["stage"], facts["key"], rows, outcomes)
         if facts["frees"] == "True":
             done = {outcome.key for outcome in outcomes if outcome.outcome == "done"}

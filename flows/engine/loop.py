@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from flows.engine.pools import Pool
 from flows.engine.queue import StageQueue
 from flows.stages import Stage
 from tasks.canonical import rows_of
+from tasks.schemas import TABLES
 from tasks.stage import Outcome
 from tasks.workspace.commit import commit
 from tasks.workspace.layout import Workspace
@@ -234,7 +236,11 @@ class Loop:
     def _quarantine(self, flight: Flight, batch: pa.Table, name: str) -> None:
         reason = f"{flight.stage.name} failed on this item ({name}): report it with the item's key"
         rows = list(rows_of(batch))
-        outcomes = [Outcome(row[flight.stage.key], row["item_key"], "quarantined", reason) for row in rows]
+        outcomes = [
+            # What scan fails on is an item all the same.
+            Outcome(row[flight.stage.key], row["item_key"], "quarantined", reason, _bare_item(row) if not flight.stage.view else {})
+            for row in rows
+        ]
         result = put_down(self.workspace, flight.stage.name, flight.stage.key, rows, outcomes)
         self.gathered_since = self.gathered_since if self.gathered else time.monotonic()
         self.gathered.append((flight.stage, result))
@@ -278,6 +284,11 @@ class Loop:
             retry = self.retries.pop(0)
             self.pending.forget(retry.stage, list(retry.keys))
         return self._look(None) or self._wait_for_retry()
+
+
+def _bare_item(row: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    known = {name: row[name] for name in TABLES["items"].schema.names if name in row}
+    return {"items": [{**known, "page": 1, "pages": 1, "kind": "other"}]}
 
 
 def _halves(batch: pa.Table, group: str | None) -> list[pa.Table]:
