@@ -1,62 +1,65 @@
 """A film's pixels as a staged element in the configured lossless codec, proved by decoding it again."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    UID,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    JPEG2000Lossless,
-    JPEGLSLossless,
-    RLELossless,
-)
+from pydicom.uid import UID, ExplicitVRLittleEndian, HTJ2KLossless, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from tasks.errors import QuarantineError
 from tasks.pixel_data import attach_element, describe, encapsulated_element, native_element, pixel_hash
 from tasks.pixels import decoded_pixel_hash
-from tasks.wrap.film.decode import DecodedFilm
+from tasks.wrap.film.decoded import DecodedFilm
 
 
-def _jpeg2000(pixels: NDArray[Any], *, ht: bool, bits: int) -> bytes:
-    colour = {"mct": False} if pixels.ndim == 3 else {}
-    kind = {"codecformat": "j2k", "reversible": True, "bitspersample": bits, **colour}
-    return bytes(
-        imagecodecs.htj2k_encode(pixels, reversible=True) if ht else imagecodecs.jpeg2k_encode(pixels, level=0, **kind)
-    )
+@dataclass(frozen=True)
+class EncodedFilm:
+    """A staged element, how it is encoded, and the hash that every later hand-over compares."""
+
+    element: bytes
+    transfer_syntax: UID
+    pixel_sha256: str
+    pixel_hash_kind: str
 
 
-_CODECS: dict[str, tuple[UID, Callable[[NDArray[Any], int], bytes]]] = {
-    "jpeg-ls": (JPEGLSLossless, lambda pixels, bits: bytes(imagecodecs.jpegls_encode(pixels))),
-    "jpeg2000": (JPEG2000Lossless, lambda pixels, bits: _jpeg2000(pixels, ht=False, bits=bits)),
-    "htj2k": (HTJ2KLossless, lambda pixels, bits: _jpeg2000(pixels, ht=True, bits=bits)),
-}
-
-
-def encode(film: DecodedFilm, attributes: Dataset, codec: str) -> tuple[bytes, UID, str, str]:
-    """(staged element, transfer syntax, pixel hash, its kind); raises `QuarantineError` where decoding gives other pixels."""
-    if film.codestream and film.transfer_syntax:
+def encode(film: DecodedFilm, attributes: Dataset, codec: str) -> EncodedFilm:
+    """Encodes a film; raises `QuarantineError` where decoding the element gives other pixels than the scan has."""
+    if film.codestream is not None and film.transfer_syntax is not None:
         element, syntax = encapsulated_element([film.codestream]), film.transfer_syntax
-        digest, kind = pixel_hash(as_data_set(attributes, syntax, element))
-        return element, syntax, digest, kind
-    little = np.ascontiguousarray(film.pixels, dtype=film.pixels.dtype.newbyteorder("<"))
-    if codec == "none":
-        vr = "OW" if film.pixels.dtype.itemsize == 2 else "OB"
-        element, syntax = native_element(little.tobytes(), vr), UID(ExplicitVRLittleEndian)
-    elif codec == "rle":
-        element, syntax = encapsulated_element([_rle(little)]), UID(RLELossless)
-    else:
-        syntax, function = _CODECS[codec]
-        element = encapsulated_element([function(little, film.bits_stored)])
-    wanted = decoded_pixel_hash(describe(attributes), [little])
+        return EncodedFilm(element, syntax, *pixel_hash(as_data_set(attributes, syntax, element)))
+    pixels = np.ascontiguousarray(film.pixels, dtype=film.pixels.dtype.newbyteorder("<"))
+    element, syntax = _element(pixels, attributes, codec)
+    wanted = decoded_pixel_hash(describe(attributes), [pixels])
     proved, kind = pixel_hash(as_data_set(attributes, syntax, element))
     if proved != wanted:
         raise QuarantineError(f"{codec} did not give the same pixels back: report it with the item's key")
-    return element, syntax, proved, kind
+    return EncodedFilm(element, syntax, proved, kind)
+
+
+def _element(pixels: NDArray[Any], attributes: Dataset, codec: str) -> tuple[bytes, UID]:
+    if attributes.BitsAllocated == 1:  # PS3.5 8.1.1: the first pixel is the lowest bit; no codec takes packed bits
+        return native_element(np.packbits(pixels.ravel(), bitorder="little").tobytes(), "OB"), ExplicitVRLittleEndian
+    if codec == "none":
+        return native_element(pixels.tobytes(), "OW" if pixels.dtype.itemsize == 2 else "OB"), ExplicitVRLittleEndian
+    syntax, function = _CODECS[codec]
+    return encapsulated_element([function(pixels)]), syntax
+
+
+def _jpeg_ls(pixels: NDArray[Any]) -> bytes:
+    return bytes(imagecodecs.jpegls_encode(pixels))
+
+
+def _jpeg2000(pixels: NDArray[Any]) -> bytes:
+    # Without the colour transform, which would ask for YBR_RCT (PS3.5 8.2.4); a codestream without the JP2 boxes.
+    return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True, mct=False))
+
+
+def _htj2k(pixels: NDArray[Any]) -> bytes:
+    return bytes(imagecodecs.htj2k_encode(pixels, reversible=True, rgb=False if pixels.ndim == 3 else None))
 
 
 def _rle(pixels: NDArray[Any]) -> bytes:
@@ -75,6 +78,14 @@ def _rle(pixels: NDArray[Any]) -> bytes:
     header[0] = len(offsets)
     header[1 : 1 + len(offsets)] = offsets
     return header.tobytes() + segments
+
+
+_CODECS: dict[str, tuple[UID, Callable[[NDArray[Any]], bytes]]] = {
+    "jpeg-ls": (JPEGLSLossless, _jpeg_ls),
+    "jpeg2000": (JPEG2000Lossless, _jpeg2000),
+    "htj2k": (HTJ2KLossless, _htj2k),
+    "rle": (RLELossless, _rle),
+}
 
 
 def as_data_set(attributes: Dataset, syntax: UID, element: bytes) -> Dataset:

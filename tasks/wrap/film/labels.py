@@ -1,7 +1,8 @@
 """What a film's label says: fields with confidence and origin, out of the lines of text that were read.
 
-Precision before recall: a field is given only where a heading (`NAME`, `DOB`, `ID`...) or an unmistakable form names it, and where
-its reading is certain enough; what two readings or two labels say differently is not given, nor is a date with two meanings.
+Precision before recall: a field is given only where a heading (`NAME`, `DOB`, `ID`...) or an unmistakable form names it, and
+where its reading is certain enough; what two readings or two labels say differently is not given, nor is a date that has
+two meanings.
 """
 
 import re
@@ -17,21 +18,36 @@ _ORDER_UNKNOWN = 0.7  # family and given name without comma or caret: which is w
 _LONGEST_LIFE = 115  # years
 
 _NAME_WORD = r"[A-Z](?:[A-Z'\-]*[A-Z])?"
-_CARET = r"\s?[\^\"”“~*\\/’‘]{1,2}\s?"  # the caret of FAMILY^GIVEN, and what a reader takes it for
-_HEADINGS: tuple[tuple[str, str], ...] = (
-    ("birth_date", r"(?:D[.:,]?\s?[O0][.:,]?\s?B|BIRTH\s?DATE|DATE OF BIRTH|BIRTHDAY|BORN|BD|B\.D)[.:;]*\s*(?P<value>{date})"),
-    ("study_date", r"(?:EXAM(?:INED|INATION)?(?: DATE)?|STUDY(?: DATE)?|TAKEN(?: ON)?|X-?RAYED|(?<!BIRTH )DATE)[.:;]*\s*(?P<value>{date})"),
-    ("accession", r"(?:ACC(?:ESSION)?(?:\s?N[O0])?|X-?\s?R(?:AY)?\s?N[O0]|FILM\s?N[O0])[.:;#]*\s*(?P<value>[A-Z]{{0,3}}\d{{4,12}})(?!\w)"),
+_CARET = r"\s?[\^\"\u201d\u201c~*\\/\u2019\u2018]{1,2}\s?"  # the caret of FAMILY^GIVEN, and what a reader takes it for
+_HEADINGS: tuple[tuple[str, str, str], ...] = (
+    (
+        "birth_date",
+        r"D[.:,]?\s?[O0][.:,]?\s?B|BIRTH\s?DATE|DATE OF BIRTH|BIRTHDAY|BORN|BD|B\.D",
+        DATE_PATTERN,
+    ),
+    (
+        "study_date",
+        r"EXAM(?:INED|INATION)?(?: DATE)?|STUDY(?: DATE)?|TAKEN(?: ON)?|X-?RAYED|(?<!BIRTH )DATE",
+        DATE_PATTERN,
+    ),
+    (
+        "accession",
+        r"ACC(?:ESSION)?(?:\s?N[O0])?|X-?\s?R(?:AY)?\s?N[O0]|FILM\s?N[O0]",
+        r"[A-Z]{0,3}\d{4,12}(?!\w)",
+    ),
     (
         "patient_id",
-        r"(?:(?:PT|PAT(?:IENT)?)\s?(?:ID|N[O0])|ID|MRN|PID|HOSP(?:ITAL)?\s?N[O0]|UNIT\s?N[O0]|CHART\s?N[O0]|(?<!\w)#)[.:;#]*\s*"
-        r"(?P<value>[A-Z]{{0,2}}\d{{5,12}})(?!\w)",
+        r"(?:PT|PAT(?:IENT)?)\s?(?:ID|N[O0])|ID|MRN|PID|HOSP(?:ITAL)?\s?N[O0]|UNIT\s?N[O0]|CHART\s?N[O0]|(?<!\w)#",
+        r"[A-Z]{0,2}\d{5,12}(?!\w)",
     ),
-    ("patient_name", r"(?:PATIENT(?: NAME)?|NAME|PT)\s?[.:;]+\s*(?P<value>{word}(?:(?:,\s?|{caret}|\s){word}){{1,3}})[\W_]*$"),
-)  # fmt: skip
+    (
+        "patient_name",
+        r"(?:PATIENT(?: NAME)?|NAME|PT)\s?[.:;]",
+        rf"{_NAME_WORD}(?:(?:,\s?|{_CARET}|\s){_NAME_WORD}){{1,3}}(?=[\W_]*$)",
+    ),
+)
 _HEADED = tuple(
-    (field, re.compile(r"(?<![A-Z0-9])" + pattern.format(date=DATE_PATTERN, word=_NAME_WORD, caret=_CARET)))
-    for field, pattern in _HEADINGS
+    (field, re.compile(rf"(?<![A-Z0-9])(?:{heading})[.:;#]*\s*(?P<value>{value})")) for field, heading, value in _HEADINGS
 )
 _SEX_AFTER_DATE = re.compile(rf"{DATE_PATTERN}\s+(?P<value>[MF])\b")
 _SEX_HEADED = re.compile(r"\bSEX\s*[.:;]?\s*(?P<value>M|F|MALE|FEMALE)\b")
@@ -43,10 +59,14 @@ _INSTITUTION = re.compile(
 )
 # Words that stand on films and are nobody's name.
 _NO_NAME = frozenset(
-    "AP PA LAT LATERAL ERECT SUPINE PRONE SITTING STANDING PORT PORTABLE MOBILE LEFT RIGHT UPRIGHT GRID WITH WITHOUT DECUB OBLIQUE "
-    "CHEST HAND KNEE ELBOW FOOT SPINE SKULL PELVIS ABDOMEN WARD ICU VIEW FILM XRAY RAY DATE NAME DOB ID MRN SEX AGE NO PATIENT "
-    "INSP EXP INSPIRATION EXPIRATION WEIGHT BEARING POST PRE OP COPY DR".split()
-)
+    [
+        "ABDOMEN", "ACC", "AGE", "AP", "BEARING", "BORN", "CHEST", "COPY", "DATE", "DECUB", "DOB", "DR", "ELBOW",
+        "ERECT", "EXAM", "EXP", "EXPIRATION", "FILM", "FOOT", "GRID", "HAND", "ICU", "ID", "INSP", "INSPIRATION",
+        "KNEE", "LAT", "LATERAL", "LEFT", "MOBILE", "MRN", "NAME", "NO", "OBLIQUE", "OP", "PA", "PATIENT", "PELVIS",
+        "PORT", "PORTABLE", "POST", "PRE", "PRONE", "RAY", "RIGHT", "SEX", "SITTING", "SKULL", "SPINE", "STANDING",
+        "SUPINE", "TAKEN", "UPRIGHT", "VIEW", "WARD", "WEIGHT", "WITH", "WITHOUT", "XRAY",
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,7 @@ def read_fields(labels: Sequence[LabelText], years: tuple[int, int]) -> dict[str
 def _legible(label: LabelText) -> bool:
     """Whether at least half of a label's lines were read with some certainty; hand-writing mostly is not."""
     lines = [line for line in label.first if sum(c.isalnum() for c in line.text) >= 3]
-    certain = [line for line in lines if sorted(c for _, c in line.words)[len(line.words) // 2] >= 0.6]
+    certain = [line for line in lines if line.confidence >= 0.4]
     return 2 * len(certain) >= len(lines)
 
 
@@ -198,7 +218,7 @@ def _bare_date(lines: Sequence[_Upper], years: tuple[int, int], fields: dict[str
 
 
 def parse_name(text: str, *, family_first: bool) -> tuple[str, str] | None:
-    """(FAMILY^GIVEN, form): `order unknown` where neither comma nor caret says which is which and `family_first` was followed."""
+    """(FAMILY^GIVEN, form): `order unknown` where neither comma nor caret says which is which and `family_first` counted."""
     parts = re.split(rf",\s?|{_CARET}", text.strip(), maxsplit=1)
     if len(parts) == 2:
         family, given = parts[0].strip(), parts[1].strip()

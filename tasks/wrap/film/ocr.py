@@ -1,8 +1,8 @@
 """The text on a film, by Tesseract: in-process (`tesserocr`) or as a program (`pytesseract`), whichever the configuration says.
 
-Text is looked for where there are letters (`regions`), read in the turn in which it is legible, and read a second time at another
-size: what both readings give is far more certain than what one engine says of itself. A system Tesseract is used where there is
-one, else the one that comes as a wheel; no root is needed for either.
+Text is looked for where there are letters (`regions`), read in the turn in which it is legible, and read a second time at
+another size: what both readings give is far more certain than what one engine says of itself. A system Tesseract is used
+where there is one, else the one that comes as a wheel; no root is needed for either.
 """
 
 import csv
@@ -67,7 +67,8 @@ def read_labels(pixels: NDArray[Any], setting: str) -> list[LabelText]:
 
 def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
     """Reads one region in the turn in which it is most legible; `None` where no turn gives text."""
-    best, best_score, best_view, mirrored = (), 0.0, crop, False
+    best: tuple[TextLine, ...] = ()
+    best_score, best_view, mirrored = 0.0, crop, False
     for flipped, view in _views(crop):
         if flipped and best_score >= _LEGIBLE:
             break

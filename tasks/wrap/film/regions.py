@@ -62,7 +62,7 @@ def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 def _without_bars(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The working copy with barcodes painted over in their light ground.
 
-    Bars are told from letters by their edges, which all run one way: coherence of the structure tensor (Bigun and Granlund 1987).
+    Bars are told from letters by their edges, which all run one way: coherence of the structure tensor (Bigun, Granlund 1987).
     """
     across, down = (cv2.Sobel(gray, cv2.CV_32F, x, y) for x, y in ((1, 0), (0, 1)))
     window = (_WINDOW, _WINDOW)

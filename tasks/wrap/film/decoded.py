@@ -1,0 +1,38 @@
+"""What decoding a scan gives: the array and what its file declares of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from pydicom.uid import UID
+
+from tasks.errors import QuarantineError
+
+MOST_PIXELS = 500_000_000
+
+
+@dataclass(frozen=True)
+class DecodedFilm:
+    """Pixels (rows x columns, or rows x columns x 3; uint8 or uint16) and what the file says of them.
+
+    `dpi` is (down, across) in dots per inch. `scanned_at` is YYYYMMDDHHMMSS. `ratio` is that of the source's lossy compression.
+    `codestream` and its `transfer_syntax` are set where the source's own compressed data is kept. `turn` and `mirrored` are
+    what the file says has to be done to show it upright: a mirroring left to right, then a clockwise turn in degrees.
+    """
+
+    pixels: NDArray[Any]
+    bits_stored: int
+    photometric: str
+    dpi: tuple[float, float] | None = None
+    scanned_at: str | None = None
+    codestream: bytes | None = None
+    transfer_syntax: UID | None = None
+    ratio: float | None = None
+    turn: int | None = None
+    mirrored: bool | None = None
+
+
+def check_size(rows: int, columns: int) -> None:
+    """Refuses what DICOM cannot hold (PS3.3 C.7.6.3: Rows and Columns are US) and decompression bombs, before decoding."""
+    if rows < 1 or columns < 1 or rows > 65535 or columns > 65535 or rows * columns > MOST_PIXELS:
+        raise QuarantineError(f"a picture of {rows} x {columns} pixels is none that can be wrapped")
