@@ -1,79 +1,130 @@
-"""Data Docs: the rule book and what it found, as one page that opens without a network.
+"""Data Docs: what was checked, what was found, and what becomes of it, as pages that open from a folder without a network.
 
-Great Expectations' own site loads scripts and styles from other hosts, which hospital networks do not reach; this page is made from
-the same suites and from the findings the run committed.
+`index.html` has the balance and the findings rule by rule; beside it stands Great Expectations' page of each suite. They hold
+counts, rule names and reasons, no value of any header. Great Expectations is imported only when a page has to be made anew.
 """
 
-import html
+import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from expectations.stage import suite_text
+from expectations.rules import SuiteData, read_suite
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1c2733; }
-h1 { font-size: 1.6rem } h2 { margin-top: 2.2rem; font-size: 1.2rem }
-table { border-collapse: collapse; width: 100%; margin: .6rem 0 } th, td { text-align: left; padding: .35rem .7rem; vertical-align: top }
-th { background: #eef2f6; font-weight: 600 } tr + tr td { border-top: 1px solid #dde4ea } td.n { text-align: right; white-space: nowrap }
-.passed { color: #1a7f4b } .blocking { color: #b3261e; font-weight: 600 } .warning { color: #96690a }
-"""
+Line = tuple[str, str, str, int]  # state, stage, reason, items
+Found = tuple[str, str, int]  # suite, rule, objects
+
+_PAGES_VERSION = 1
 
 
 def build_data_docs(
-    project: str,
-    states: Sequence[tuple[str, str, str, int]],
-    findings: Sequence[tuple[str, str, int]],
-    objects: int,
-    suites: Sequence[str],
-    folder: Path,
+    name: str, lines: Sequence[Line], findings: Sequence[Found], validated: int, suites: Sequence[str], folder: Path
 ) -> Path:
-    """Writes `index.html` into `folder` and gives back its path.
+    """Writes the pages into `folder` and returns its `index.html`; pages made from the same figures are left as they are.
 
-    `states` are (state, stage, reason, items); `findings` are (suite, rule, objects that break it); `objects` were validated.
+    `name`: the migration's; `lines`: the balance, items by state, stage and reason; `findings`: objects by suite and rule;
+    `validated`: objects checked; `suites`: those applied. Raises `OSError` where the folder cannot be written.
     """
-    failing = {(suite, rule): count for suite, rule, count in findings}
-    body = [
-        f"<h1>{_text(project)}</h1>",
-        "<h2>Where everything stands</h2>",
-        _table(("state", "after", "why", "items"), states),
-    ]
-    body.append(f"<h2>Rule book</h2><p>{objects} objects validated.</p>")
-    for suite in suites:
-        rules = [
-            _rule(rule, failing.get((suite, rule["meta"]["name"]), 0)) for rule in json.loads(suite_text(suite))["expectations"]
-        ]
-        body.append(
-            f"<h2>Suite {_text(suite)}</h2>" + _rows(("rule", "attribute", "severity", "why", "mend", "failing"), rules)
-        )
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{_text(project)}</title><style>{_STYLE}</style>{''.join(body)}</html>"
+    figures = json.dumps([_PAGES_VERSION, name, lines, findings, validated, [_digest(suite) for suite in suites]], default=str)
+    mark = f"<!-- figures {hashlib.sha256(figures.encode()).hexdigest()} -->"
+    index = folder / "index.html"
+    if index.exists() and index.read_text(encoding="utf-8").endswith(mark):
+        return index
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    data = [read_suite(suite) for suite in suites]
+    failed: dict[str, dict[str, int]] = {suite: {} for suite in suites}
+    for suite, rule, objects in findings:
+        failed.setdefault(suite, {})[rule] = objects
+    if validated:
+        _write_suite_pages(data, failed, validated, folder)
+    _write(index, _index(name, lines, data, failed, validated) + mark)
+    return index
 
 
-def _rule(rule: dict[str, Any], failing: int) -> list[str]:
-    meta = rule["meta"]
-    shown = f'<span class="{meta["severity"]}">{failing}</span>' if failing else '<span class="passed">none</span>'
-    cells = (meta["name"], rule["kwargs"]["column"], meta["severity"], meta["why"], meta["mend"])
-    return [*(f"<td>{_text(cell)}</td>" for cell in cells), f'<td class="n">{shown}</td>']
+def _write_suite_pages(suites: Iterable[SuiteData], failed: Mapping[str, Mapping[str, int]], validated: int, folder: Path) -> None:
+    from expectations.gx_pages import suite_page  # imports Great Expectations, which takes seconds
+
+    for suite in suites:
+        _write(folder / f"{suite.name}.html", suite_page(suite, failed[suite.name], validated))
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    return _rows(heads, [[_cell(cell) for cell in row] for row in rows])
+def _digest(suite: str) -> list[object]:
+    return [suite, read_suite(suite).expectations]
 
 
-def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{_text(name)}</th>" for name in heads)
-    lines = "".join("<tr>" + "".join(cells) + "</tr>" for cells in rows)
-    return f"<table><tr>{head}</tr>{lines}</table>"
+def _write(path: Path, page: str) -> None:
+    """Puts the page down whole: a reader never sees half of one."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(page, encoding="utf-8")
+    os.replace(partial, path)  # noqa: PTH105  # says what it does
 
 
-def _cell(value: Any) -> str:
-    return f'<td class="n">{value}</td>' if isinstance(value, int) else f"<td>{_text(value)}</td>"
+def _index(
+    name: str, lines: Sequence[Line], suites: Sequence[SuiteData], failed: Mapping[str, Mapping[str, int]], validated: int
+) -> str:
+    style = files("expectations.assets").joinpath("data_docs.css").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(name)}: report</title>
+<style>
+{style}</style></head>
+<body><main>
+<h1>{escape(name)}</h1>
+<p class="lead">What was found, what became of it, and what the checks of the final headers say.</p>
+<h2>Balance</h2>
+{_balance(lines)}
+<h2>Checks</h2>
+<p>{validated:,} objects checked.</p>
+{_suites(suites, failed, validated)}
+{_findings(suites, failed)}
+</main></body></html>
+"""
 
 
-def _text(value: Any) -> str:
-    return html.escape(str(value))
+def _table(heads: Sequence[tuple[str, str]], rows: Iterable[str]) -> str:
+    head = "".join(f'<th class="{kind}">{escape(text)}</th>' for text, kind in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{''.join(rows)}</tbody></table>"
+
+
+def _balance(lines: Sequence[Line]) -> str:
+    if not lines:
+        return "<p>Nothing found yet.</p>"
+    rows = [
+        f'<tr><td>{escape(state)}</td><td>{escape(stage)}</td><td>{escape(reason or "")}</td><td class="number">{items:,}</td></tr>\n'
+        for state, stage, reason, items in lines
+    ]
+    total = sum(line[3] for line in lines)
+    rows.append(f'<tr><th>found</th><th></th><th></th><th class="number">{total:,}</th></tr>\n')
+    return _table((("State", ""), ("Stage", ""), ("Reason", ""), ("Items", "number")), rows)
+
+
+def _suites(suites: Sequence[SuiteData], failed: Mapping[str, Mapping[str, int]], validated: int) -> str:
+    rows = []
+    for suite in suites:
+        linked = f'<a href="{suite.name}.html">{escape(suite.name)}</a>' if validated else escape(suite.name)
+        broken = sum(1 for rule in suite.rules if failed[suite.name].get(rule))
+        rows.append(
+            f"<tr><td>{linked}</td><td>{escape(suite.notes)}</td>"
+            f'<td class="number">{len(suite.rules)}</td><td class="number">{broken}</td></tr>\n'
+        )
+    return _table((("Suite", ""), ("What it checks", ""), ("Rules", "number"), ("Broken", "number")), rows)
+
+
+def _findings(suites: Sequence[SuiteData], failed: Mapping[str, Mapping[str, int]]) -> str:
+    rows = []
+    for suite in suites:
+        for rule in suite.rules.values():
+            if objects := failed[suite.name].get(rule.name):
+                rows.append(
+                    f'<tr><td class="{rule.severity}">{rule.severity}</td><td>{escape(suite.name)}</td>'
+                    f"<td>{escape(rule.name)}</td><td>{escape(rule.why)} {escape(rule.mend)}</td>"
+                    f'<td class="number">{objects:,}</td></tr>\n'
+                )
+    if not rows:
+        return '<p class="passed">No rule is broken.</p>'
+    heads = (("Severity", ""), ("Suite", ""), ("Rule", ""), ("What is wrong, what to do", ""), ("Objects", "number"))
+    return f"<h2>Findings</h2>\n{_table(heads, sorted(rows))}"
