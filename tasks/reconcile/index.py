@@ -118,7 +118,7 @@ def _read(path: Path, changed: int, columns: tuple[tuple[str, str], ...]) -> Pat
         ("date", normal_date),
         ("sex", normal_sex),
     ):
-        connection.create_function(f"normal_{name}", function, ["VARCHAR"], "VARCHAR")
+        connection.create_function(f"normal_{name}", function, ["VARCHAR"], "VARCHAR", null_handling="special")
     spelled = {ours: f"""coalesce(trim("{name.replace('"', '""')}"), '')""" for ours, name in theirs.items()}
     types = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names) + "}"
     try:

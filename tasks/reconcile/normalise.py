@@ -22,7 +22,8 @@ def normal_name(text: str | None) -> str | None:
     """
     if not text:
         return None
-    folded = unicodedata.normalize("NFKD", text.upper().translate(_LETTERS))
+    # Taken apart first, for letters such as a superscript o have capitals only then; and again, for capitals may be composed.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).upper().translate(_LETTERS))
     letters = "".join(c for c in _APOSTROPHES.sub("", folded) if not unicodedata.combining(c))
     words = "".join(c if c.isalpha() else " " for c in letters).split()
     return " ".join(word for word in words if word not in _TITLES) or None
