@@ -19,9 +19,9 @@ from tasks.errors import StageBlockedError
 from tasks.validate.findings import Failure
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported
-import great_expectations  # noqa: E402
+import great_expectations
 
-import expectations.custom  # noqa: E402, F401  # registers what the suites name
+import expectations.custom  # noqa: F401  # registers what the suites name
 
 _LOCK = Lock()
 _KEYS_ONLY = {
@@ -58,8 +58,9 @@ def _whole_suite(name: str) -> Any:
 
 
 def rows_for(suite: SuiteData, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the frame that a suite is for."""
-    return frame if suite.kind == "all" else frame[frame["kind"] == suite.kind].reset_index(drop=True)
+    """The rows of the frame that a suite is for, in the columns it looks at (all are hashed for each batch)."""
+    rows = frame if suite.kind == "all" else frame[frame["kind"] == suite.kind].reset_index(drop=True)
+    return rows[list(suite.columns)]
 
 
 def apply_suites(frame: pd.DataFrame, suites: Sequence[str]) -> list[Failure]:
@@ -76,7 +77,8 @@ def _apply(suite: SuiteData, frame: pd.DataFrame) -> Iterator[Failure]:
     if rows.empty:
         return
     batch = _batch_definition().get_batch({"dataframe": rows})
-    failed = frozenset(name for name, result in _results(batch, suite, _whole_suite(suite.name), "BOOLEAN_ONLY") if not result.success)
+    first_pass = _results(batch, suite, _whole_suite(suite.name), "BOOLEAN_ONLY")
+    failed = frozenset(name for name, result in first_pass if not result.success)
     if not failed:
         return
     for name, result in _results(batch, suite, expectation_suite(suite, failed), _KEYS_ONLY):

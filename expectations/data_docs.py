@@ -17,7 +17,7 @@ from expectations.rules import SuiteData, read_suite
 Line = tuple[str, str, str, int]  # state, stage, reason, items
 Found = tuple[str, str, int]  # suite, rule, objects
 
-_PAGES_VERSION = 1
+_PAGES_VERSION = 2
 
 
 def build_data_docs(
@@ -39,16 +39,16 @@ def build_data_docs(
     for suite, rule, objects in findings:
         failed.setdefault(suite, {})[rule] = objects
     if validated:
-        _write_suite_pages(data, failed, validated, folder)
+        _write_suite_pages(data, failed, folder)
     _write(index, _index(name, lines, data, failed, validated) + mark)
     return index
 
 
-def _write_suite_pages(suites: Iterable[SuiteData], failed: Mapping[str, Mapping[str, int]], validated: int, folder: Path) -> None:
+def _write_suite_pages(suites: Iterable[SuiteData], failed: Mapping[str, Mapping[str, int]], folder: Path) -> None:
     from expectations.gx_pages import suite_page  # imports Great Expectations, which takes seconds
 
     for suite in suites:
-        _write(folder / f"{suite.name}.html", suite_page(suite, failed[suite.name], validated))
+        _write(folder / f"{suite.name}.html", suite_page(suite, failed[suite.name]))
 
 
 def _digest(suite: str) -> list[object]:
@@ -94,7 +94,8 @@ def _balance(lines: Sequence[Line]) -> str:
     if not lines:
         return "<p>Nothing found yet.</p>"
     rows = [
-        f'<tr><td>{escape(state)}</td><td>{escape(stage)}</td><td>{escape(reason or "")}</td><td class="number">{items:,}</td></tr>\n'
+        f"<tr><td>{escape(state)}</td><td>{escape(stage or '')}</td><td>{escape(reason or '')}</td>"
+        f'<td class="number">{items:,}</td></tr>\n'
         for state, stage, reason, items in lines
     ]
     total = sum(line[3] for line in lines)
@@ -115,15 +116,14 @@ def _suites(suites: Sequence[SuiteData], failed: Mapping[str, Mapping[str, int]]
 
 
 def _findings(suites: Sequence[SuiteData], failed: Mapping[str, Mapping[str, int]]) -> str:
-    rows = []
-    for suite in suites:
-        for rule in suite.rules.values():
-            if objects := failed[suite.name].get(rule.name):
-                rows.append(
-                    f'<tr><td class="{rule.severity}">{rule.severity}</td><td>{escape(suite.name)}</td>'
-                    f"<td>{escape(rule.name)}</td><td>{escape(rule.why)} {escape(rule.mend)}</td>"
-                    f'<td class="number">{objects:,}</td></tr>\n'
-                )
+    rows = [
+        f'<tr><td class="{rule.severity}">{rule.severity}</td><td>{escape(suite.name)}</td>'
+        f"<td>{escape(rule.name)}</td><td>{escape(rule.why)} {escape(rule.mend)}</td>"
+        f'<td class="number">{objects:,}</td></tr>\n'
+        for suite in suites
+        for rule in suite.rules.values()
+        if (objects := failed[suite.name].get(rule.name))
+    ]
     if not rows:
         return '<p class="passed">No rule is broken.</p>'
     heads = (("Severity", ""), ("Suite", ""), ("Rule", ""), ("What is wrong, what to do", ""), ("Objects", "number"))

@@ -1,8 +1,8 @@
 """Great Expectations' Data Docs page of a suite, made from counts and of use without a network.
 
-The page is rendered by Great Expectations' own renderers from a validation result put together from the findings, which stand for
-all batches of all runs; no header is read again, and no value of one is on the page. Its own pages fetch style sheets, scripts
-and pictures from other hosts: these are taken out, and what the page needs of them stands in `assets/`.
+Great Expectations' own renderers make the page, from a validation result put together from the findings, which stand for all
+batches of all runs; no header is read again, and no value of one is on the page. Its own pages fetch style sheets, scripts and
+pictures from other hosts: these are taken out, and what the page needs of them stands in `assets/`.
 """
 
 import re
@@ -39,17 +39,18 @@ def without_network(page: str) -> str:
     """The page with everything it would fetch taken out and our style sheet put in."""
     for pattern in (*_REMOTE_ELEMENTS, _SCRIPT, _FOOTER, _RANDOM_ID):
         page = pattern.sub("", page)
+    page = page.replace("unknown % not null", "some are null")
     page = _REMOTE_URL.sub("none", page)
     return page.replace("</head>", f"<style>\n{asset('data_docs.css')}</style>\n</head>", 1)
 
 
-def suite_page(suite: SuiteData, failed: Mapping[str, int], checked: int) -> str:
-    """HTML of a suite's results: `failed` objects by rule, of `checked` objects the suite was applied to."""
+def suite_page(suite: SuiteData, failed: Mapping[str, int]) -> str:
+    """HTML of a suite's results; `failed`: number of objects by rule."""
     results = [
         ExpectationValidationResult(
             success=not failed.get(configuration.meta["rule"]),
             expectation_config=configuration,
-            result=_counts(failed.get(configuration.meta["rule"], 0), checked),
+            result={"observed_value": _objects(failed.get(configuration.meta["rule"], 0))},
             meta={},
             exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
         )
@@ -74,6 +75,5 @@ def suite_page(suite: SuiteData, failed: Mapping[str, int], checked: int) -> str
     return _BREADCRUMB.sub(f">{suite.name}<", page).replace("../../../../index.html", "index.html")
 
 
-def _counts(failed: int, checked: int) -> dict[str, float]:
-    share = 100 * failed / checked if checked else 0.0
-    return {"element_count": checked, "unexpected_count": failed, "unexpected_percent": share}
+def _objects(count: int) -> str:
+    return "no object fails" if not count else f"{count:,} object{'s' if count > 1 else ''} fail{'' if count > 1 else 's'}"

@@ -9,27 +9,37 @@ from typing import Any
 
 from tasks.configuration import Configuration
 from tasks.validate.findings import Rule
+from tasks.validate.frame import COLUMNS
 
 
 @dataclass(frozen=True)
 class SuiteData:
-    """A suite as it stands in its file. `kind`: the kind of item it is for, or `all`; `rules` by name."""
+    """A suite as it stands in its file. `kind`: the kind of item it is for, or `all`; `rules` by name;
+    `columns`: those of the frame that it looks at, the key first."""
 
     name: str
     kind: str
     notes: str
     expectations: tuple[dict[str, Any], ...]
     rules: dict[str, Rule]
+    columns: tuple[str, ...]
 
 
 def _suite_bytes(name: str) -> bytes:
     return files("expectations.suites").joinpath(f"{name}.json").read_bytes()
 
 
+def _columns(expectation: dict[str, Any]) -> list[str]:
+    """The frame's columns an expectation names, in its arguments or its condition; the first is the one it is about."""
+    kwargs = expectation["kwargs"]
+    named: list[str] = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
+    named += kwargs.get("column_list", [])
+    return named + [name for name in COLUMNS if name in kwargs.get("row_condition", "")]
+
+
 def _rule(suite: str, expectation: dict[str, Any]) -> Rule:
-    kwargs, meta = expectation["kwargs"], expectation["meta"]
-    column = kwargs.get("column") or kwargs.get("column_A") or kwargs["column_list"][-1]
-    return Rule(suite, meta["rule"], meta["severity"], column, meta["why"], meta["mend"])
+    meta = expectation["meta"]
+    return Rule(suite, meta["rule"], meta["severity"], _columns(expectation)[0], meta["why"], meta["mend"])
 
 
 @lru_cache
@@ -37,7 +47,10 @@ def read_suite(name: str) -> SuiteData:
     """The suite of that name; raises `FileNotFoundError` where there is none."""
     data = json.loads(_suite_bytes(name))
     rules = [_rule(name, expectation) for expectation in data["expectations"]]
-    return SuiteData(name, data["meta"]["kind"], data["notes"], tuple(data["expectations"]), {rule.name: rule for rule in rules})
+    named = {column for expectation in data["expectations"] for column in _columns(expectation)}
+    columns = ("object_key", *sorted(named))
+    by_name = {rule.name: rule for rule in rules}
+    return SuiteData(name, data["meta"]["kind"], data["notes"], tuple(data["expectations"]), by_name, columns)
 
 
 def suites_version(configuration: Configuration) -> object:

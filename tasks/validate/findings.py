@@ -1,4 +1,4 @@
-"""From failed rules to findings and outcomes: what holds a study back, what is only worth knowing, and what is known to be clean."""
+"""From failed rules to findings and outcomes: what holds a study back, what is worth knowing, what is known to be clean."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Severity = Literal["blocking", "warning"]
 class Rule:
     """One expectation of a suite, as far as people see it.
 
-    `name` is unique in its suite; `column` is the DICOM keyword it looks at; `why` says what is wrong when it fails, `mend` what
-    to do about it. Neither carries a value of the header: findings are read beside keys and counts.
+    `name` is unique in its suite; `column` is the keyword it looks at; `why` says what is wrong when it fails, `mend` what to
+    do about it. Neither carries a value of the header: findings are read beside keys and counts.
     """
 
     suite: str

@@ -9,14 +9,15 @@ Values are taken from the bytes and never converted by pydicom, which warns with
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 from pydicom.charset import python_encoding
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
 from pydicom.dataelem import RawDataElement
 
 from tasks.pixel_data import read_data_set
@@ -78,7 +79,9 @@ SETTLED = (
 )
 COLUMNS = (*SETTLED, "has_pixels", *TEXT_KEYWORDS, *NUMBER_KEYWORDS)
 
-_TAGS = {keyword: tag for keyword in (*TEXT_KEYWORDS, *NUMBER_KEYWORDS) if (tag := tag_for_keyword(keyword)) is not None}
+Values = Mapping[str, tuple[str, bytes]]  # VR and bytes by keyword
+
+_KEYWORDS = {tag_for_keyword(keyword): keyword for keyword in (*TEXT_KEYWORDS, *NUMBER_KEYWORDS)}
 _PACKED = {"US": "H", "SS": "h", "UL": "L", "SL": "l"}
 _LATIN = "iso8859-1"
 _DESCRIPTION = (
@@ -104,7 +107,7 @@ class HeaderFrame:
 def header_frame(batch: Sequence[Row], now: datetime) -> HeaderFrame:
     """The frame of a batch of VALIDATE_VIEW rows, in their order; `now` becomes the column `today` (DA)."""
     today = now.strftime("%Y%m%d")
-    records: list[dict[str, object]] = []
+    records: list[dict[str, Any]] = []
     unreadable: set[str] = set()
     for row in batch:
         try:
@@ -115,18 +118,18 @@ def header_frame(batch: Sequence[Row], now: datetime) -> HeaderFrame:
     return HeaderFrame(frame, frozenset(unreadable))
 
 
-def _series(name: str, values: list[object]) -> "pd.Series[object]":
+def _series(name: str, values: list[Any]) -> "pd.Series[Any]":
     if name == "has_pixels":
         return pd.Series(values, dtype=bool)
     return pd.Series(values, dtype="float64" if name in NUMBER_KEYWORDS else object)
 
 
-def _record(row: Row, today: str) -> dict[str, object]:
+def _record(row: Row, today: str) -> dict[str, Any]:
     if not row["header"]:
         raise ValueError("no header")
-    header = read_data_set(row["header"])
+    header = _values(row["header"])
     described = row["pixel_header"] or b""
-    record: dict[str, object] = {
+    record: dict[str, Any] = {
         "object_key": row["object_key"],
         "kind": row["kind"],
         "transfer_syntax_uid": row["transfer_syntax_uid"] or None,
@@ -140,31 +143,35 @@ def _record(row: Row, today: str) -> dict[str, object]:
     encoding = _encoding(header)
     record |= {keyword: text_value(header, keyword, encoding) for keyword in TEXT_KEYWORDS}
     record |= {keyword: number_value(header, keyword) for keyword in NUMBER_KEYWORDS}
-    staged = read_data_set(described) if described else None
-    record["staged_pixels"] = _description(staged) if staged is not None else None
-    record["header_pixels"] = _description(header) if staged is not None else None
+    record["staged_pixels"] = _staged_description(described) if described else None
+    record["header_pixels"] = _description(header) if described else None
     return record
 
 
-def _description(dataset: Dataset) -> str:
-    values = ((keyword, text_value(dataset, keyword, _LATIN)) for keyword in _DESCRIPTION)
-    return ", ".join(f"{keyword} {value}" for keyword, value in values)
+def _values(data: bytes) -> Values:
+    """The values of a data set's own elements, unconverted, with their VR, by keyword."""
+    return {
+        keyword: (element.VR or "UN", element.value)
+        for element in read_data_set(data).elements()
+        if isinstance(element, RawDataElement)
+        and isinstance(element.value, bytes)
+        and (keyword := _KEYWORDS.get(int(element.tag))) is not None
+    }
 
 
-def _encoding(dataset: Dataset) -> str:
+@lru_cache(maxsize=4096)
+def _staged_description(described: bytes) -> str:
+    return _description(_values(described))
+
+
+def _description(values: Values) -> str:
+    return ", ".join(f"{keyword} {text_value(values, keyword, _LATIN)}" for keyword in _DESCRIPTION)
+
+
+def _encoding(values: Values) -> str:
     """Python's name of the data set's (first) character set; ISO 8859-1 where it is none we know: it reads any byte."""
-    declared = (text_value(dataset, "SpecificCharacterSet", _LATIN) or "").split("\\")[0]
+    declared = (text_value(values, "SpecificCharacterSet", _LATIN) or "").split("\\")[0]
     return python_encoding.get(declared, _LATIN)
-
-
-def _element(dataset: Dataset, keyword: str) -> tuple[str, bytes] | None:
-    tag = _TAGS[keyword]
-    if tag not in dataset:
-        return None
-    element = dataset.get_item(tag)
-    if not isinstance(element, RawDataElement) or not isinstance(element.value, bytes):
-        return None
-    return element.VR or "UN", element.value
 
 
 def _numbers(kind: str, value: bytes) -> Iterable[int]:
@@ -172,9 +179,9 @@ def _numbers(kind: str, value: bytes) -> Iterable[int]:
     return (number for (number,) in struct.iter_unpack(f"<{kind}", value[: len(value) // width * width]))
 
 
-def text_value(dataset: Dataset, keyword: str, encoding: str) -> str | None:
+def text_value(values: Values, keyword: str, encoding: str) -> str | None:
     """The attribute as text without padding; null where absent or blank. Binary numbers are written in decimal."""
-    found = _element(dataset, keyword)
+    found = values.get(keyword)
     if found is None:
         return None
     representation, value = found
@@ -188,9 +195,9 @@ def text_value(dataset: Dataset, keyword: str, encoding: str) -> str | None:
     return text.strip(" \0") or None
 
 
-def number_value(dataset: Dataset, keyword: str) -> float | None:
+def number_value(values: Values, keyword: str) -> float | None:
     """The attribute's first value as a number; null where absent, blank or no number."""
-    text = text_value(dataset, keyword, _LATIN)
+    text = text_value(values, keyword, _LATIN)
     if text is None:
         return None
     try:
