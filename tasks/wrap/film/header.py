@@ -34,14 +34,14 @@ def scanned_dpi(film: DecodedFilm, digitizer: Digitizer) -> tuple[float, float] 
 def sop_class_of(film: DecodedFilm, digitizer: Digitizer) -> UID:
     """The SC class for a film's pixels.
 
-    Classic SC holds what the multi-frame classes do not: white-is-zero gray, RGB or unsubsampled YBR that is lossily compressed
-    (A.8.5.4), and film of unknown resolution, since they require Nominal Scanned Pixel Spacing of digitized film (C.8.6.1).
+    Classic SC holds what the multi-frame classes do not: white-is-zero gray, RGB that is lossily compressed (A.8.5.4), and film
+    of unknown resolution, since they require Nominal Scanned Pixel Spacing of digitized film (C.8.6.1).
     """
     if film.photometric == "MONOCHROME1" or scanned_dpi(film, digitizer) is None:
         return SecondaryCaptureImageStorage
     if film.photometric != "MONOCHROME2":
-        lossy_only = film.codestream is not None and film.photometric != "YBR_FULL_422"
-        return SecondaryCaptureImageStorage if lossy_only else MultiFrameTrueColorSecondaryCaptureImageStorage
+        lossy_rgb = film.codestream is not None and film.photometric == "RGB"
+        return SecondaryCaptureImageStorage if lossy_rgb else MultiFrameTrueColorSecondaryCaptureImageStorage
     if film.bits_stored == 1:
         return MultiFrameSingleBitSecondaryCaptureImageStorage
     if film.bits_stored <= 8 and film.pixels.dtype.itemsize == 1:
@@ -126,11 +126,10 @@ def _digitizer(dataset: Dataset, film: DecodedFilm, digitizer: Digitizer) -> Non
 
 
 def _grayscale_output(dataset: Dataset, film: DecodedFilm, sop_class: UID) -> None:
-    """Presentation LUT Shape, Rescale without calibration, and a window for a first look; single bits need none."""
-    inverse = film.photometric == "MONOCHROME1"
-    dataset.PresentationLUTShape = "INVERSE" if inverse else "IDENTITY"
+    """Presentation LUT Shape, Rescale without calibration, and a window for a first look; single bits have none (C.8.6.3)."""
     if is_single_bit(sop_class):
         return
+    dataset.PresentationLUTShape = "INVERSE" if film.photometric == "MONOCHROME1" else "IDENTITY"
     if sop_class != SecondaryCaptureImageStorage:
         dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
     low, high = (int(np.percentile(film.pixels[::4, ::4], share, method="nearest")) for share in (0.5, 99.5))

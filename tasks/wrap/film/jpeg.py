@@ -22,13 +22,13 @@ _APP0, _APP14, _APP15, _COM, _SOS, _EOI = 0xE0, 0xEE, 0xEF, 0xFE, 0xDA, 0xD9
 
 @dataclass(frozen=True)
 class _Frame:
-    """The frame header (T.81 B.2.2); `components` are (identifier, sampling factors)."""
+    """The frame header (T.81 B.2.2); `components` are the identifiers of the colour components."""
 
     marker: int
     bits: int
     rows: int
     columns: int
-    components: tuple[tuple[int, int], ...]
+    components: bytes
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,13 @@ def decode_jpeg(data: bytes) -> DecodedFilm:
 
 
 def _photometric(frame: _Frame, adobe: int | None) -> str:
-    """Photometric Interpretation of the codestream (PS3.3 C.7.6.3.1.2), told as libjpeg tells it."""
+    """Photometric Interpretation of the codestream, told as libjpeg tells it.
+
+    Of the luminance and chrominance ones, PS3.5 8.2.1 allows only YBR_FULL_422 with JPEG, whatever the stream's subsampling is.
+    """
     if len(frame.components) == 1:
         return "MONOCHROME2"
-    identifiers = bytes(identifier for identifier, _ in frame.components)
-    if adobe == 0 or (adobe is None and identifiers == b"RGB"):
-        return "RGB"
-    subsampled = len({sampling for _, sampling in frame.components}) > 1
-    return "YBR_FULL_422" if subsampled else "YBR_FULL"
+    return "RGB" if adobe == 0 or (adobe is None and frame.components == b"RGB") else "YBR_FULL_422"
 
 
 def _stream(data: bytes) -> _Stream:
@@ -119,7 +118,7 @@ def _stream(data: bytes) -> _Stream:
 def _frame(marker: int, body: bytes) -> _Frame:
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
         raise QuarantineError("a damaged JPEG: its frame header is too short")
-    components = tuple((body[6 + 3 * i], body[7 + 3 * i]) for i in range(body[5]))
+    components = body[6 : 6 + 3 * body[5] : 3]
     return _Frame(marker, body[0], int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"), components)
 
 
