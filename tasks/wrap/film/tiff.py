@@ -1,6 +1,7 @@
 """TIFF scans (TIFF 6.0), one page: 1 to 16 bits of gray, 8 bits of colour, lossless compression."""
 
 import io
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,9 @@ import tifffile
 
 from tasks.errors import QuarantineError, ReviewError
 from tasks.wrap.film.decoded import DecodedFilm, check_size
+
+# Its warnings quote tags, which may hold a patient's name; what matters of them is raised here.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 # None, CCITT, LZW, deflate, PackBits, LZMA, Zstandard: what gives back the scanner's pixels.
 _LOSSLESS = frozenset({1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000})
