@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling
 
 from tasks.configuration import Configuration, Patients
 from tasks.errors import ConfigurationError
@@ -118,7 +119,9 @@ def _read(path: Path, changed: int, columns: tuple[tuple[str, str], ...]) -> Pat
         ("date", normal_date),
         ("sex", normal_sex),
     ):
-        connection.create_function(f"normal_{name}", function, ["VARCHAR"], "VARCHAR", null_handling="special")
+        connection.create_function(
+            f"normal_{name}", function, ["VARCHAR"], "VARCHAR", null_handling=FunctionNullHandling.SPECIAL
+        )
     spelled = {ours: f"""coalesce(trim("{name.replace('"', '""')}"), '')""" for ours, name in theirs.items()}
     types = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names) + "}"
     try:
