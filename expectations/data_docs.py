@@ -17,7 +17,7 @@ from expectations.rules import SuiteData, read_suite
 Line = tuple[str, str, str, int]  # state, stage, reason, items
 Found = tuple[str, str, int]  # suite, rule, objects
 
-_PAGES_VERSION = 2
+_PAGES_VERSION = 3
 
 
 def build_data_docs(

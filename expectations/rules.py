@@ -9,7 +9,6 @@ from typing import Any
 
 from tasks.configuration import Configuration
 from tasks.validate.findings import Rule
-from tasks.validate.frame import COLUMNS
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ def _columns(expectation: dict[str, Any]) -> list[str]:
     kwargs = expectation["kwargs"]
     named: list[str] = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
     named += kwargs.get("column_list", [])
-    return named + [name for name in COLUMNS if name in kwargs.get("row_condition", "")]
+    condition = kwargs.get("row_condition")
+    return [*named, condition["column"]["name"]] if condition else named
 
 
 def _rule(suite: str, expectation: dict[str, Any]) -> Rule:

@@ -74,7 +74,7 @@ def test_before_anything_was_checked(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_browser_asks_nobody(site: Path, debian_tool: Callable[[str], str], tmp_path: Path) -> None:
-    """Chromium's own log of requests (PS: it asks its maker for updates by itself, never in the name of a page)."""
+    """Chromium's own log of requests: what it asks for by itself has no page as its initiator."""
     for page in sorted(site.glob("*.html")):
         log = tmp_path / f"{page.stem}.json"
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
