@@ -1,4 +1,4 @@
-"""The real films: each becomes a valid object, twice the same, with the pixels an independent reader finds in its scan."""
+"""The real films: each becomes a valid object, a second time the same, with the pixels an independent reader finds in its scan."""
 
 import subprocess
 from collections import Counter
@@ -16,14 +16,17 @@ from tests.wrap_film.objects import save, whole_object
 
 
 @pytest.mark.slow
-def test_all_films_twice(realdata: Path, tmp_path: Path, debian_tool: Callable[[str], str]) -> None:
+def test_all_films_and_some_twice(realdata: Path, tmp_path: Path, debian_tool: Callable[[str], str]) -> None:
     scans = realdata / "films" / "scans"
     rows = [row_of(file) for file in sorted(scans.iterdir())]
     first, second = (context_for(tmp_path / name, scans) for name in ("first", "second"))
-    outcomes, again = list(wrap_batch(rows, first)), list(wrap_batch(list(reversed(rows)), second))
-    assert outcomes == list(reversed(again))
+    outcomes, again = list(wrap_batch(rows, first)), list(wrap_batch(rows[::-6], second))
+    assert outcomes[::-6] == again
     staged = {path.relative_to(first.staging): path.read_bytes() for path in first.staging.rglob("*.pixels")}
-    assert staged == {path.relative_to(second.staging): path.read_bytes() for path in second.staging.rglob("*.pixels")}
+    assert (
+        staged.items()
+        >= {path.relative_to(second.staging): path.read_bytes() for path in second.staging.rglob("*.pixels")}.items()
+    )
     assert Counter(outcome.outcome for outcome in outcomes) == {"done": 48}
     for row, outcome in zip(rows, outcomes, strict=True):
         (made,) = outcome.rows["objects"]
