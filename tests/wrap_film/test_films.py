@@ -1,4 +1,4 @@
-"""The real films: each becomes a valid object, a second time the same, with the pixels an independent reader finds in its scan."""
+"""The real films: each becomes a valid object, a second time the same, with the pixels another reader finds in its scan."""
 
 import subprocess
 from collections import Counter
