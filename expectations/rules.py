@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.configuration import Configuration
 from tasks.validate.findings import Rule
+from tasks.validate.frame import SETTLED
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def _suite_bytes(name: str) -> bytes:
 
 
 def _columns(expectation: dict[str, Any]) -> list[str]:
-    """The frame's columns an expectation names, in its arguments or its condition; the first is the one it is about."""
+    """The frame's columns an expectation names, in its arguments or its condition."""
     kwargs = expectation["kwargs"]
     named: list[str] = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
     named += kwargs.get("column_list", [])
@@ -38,8 +39,9 @@ def _columns(expectation: dict[str, Any]) -> list[str]:
 
 
 def _rule(suite: str, expectation: dict[str, Any]) -> Rule:
-    meta = expectation["meta"]
-    return Rule(suite, meta["rule"], meta["severity"], _columns(expectation)[0], meta["why"], meta["mend"])
+    meta, columns = expectation["meta"], _columns(expectation)
+    keyword = next((column for column in columns if column not in SETTLED), columns[0])
+    return Rule(suite, meta["rule"], meta["severity"], keyword, meta["why"], meta["mend"])
 
 
 @lru_cache

@@ -73,6 +73,7 @@ SETTLED = (
     "settled_study_instance_uid",
     "settled_sop_instance_uid",
     "settled_sop_class_uid",
+    "series_in_study",
     "staged_pixels",
     "header_pixels",
     "today",
@@ -143,6 +144,7 @@ def _record(row: Row, today: str) -> dict[str, Any]:
     encoding = _encoding(header)
     record |= {keyword: text_value(header, keyword, encoding) for keyword in TEXT_KEYWORDS}
     record |= {keyword: number_value(header, keyword) for keyword in NUMBER_KEYWORDS}
+    record["series_in_study"] = f"{row['study_instance_uid']} {record['SeriesInstanceUID']}"
     record["staged_pixels"] = _staged_description(described) if described else None
     record["header_pixels"] = _description(header) if described else None
     return record
