@@ -68,6 +68,7 @@ NUMBER_KEYWORDS = (
 SETTLED = (
     "object_key",
     "kind",
+    "has_pixels",
     "transfer_syntax_uid",
     "link_patient_id",
     "settled_study_instance_uid",
@@ -78,7 +79,7 @@ SETTLED = (
     "header_pixels",
     "today",
 )
-COLUMNS = (*SETTLED, "has_pixels", *TEXT_KEYWORDS, *NUMBER_KEYWORDS)
+COLUMNS = (*SETTLED, *TEXT_KEYWORDS, *NUMBER_KEYWORDS)
 
 Values = Mapping[str, tuple[str, bytes]]  # VR and bytes by keyword
 

@@ -122,10 +122,13 @@ def test_film_rules_leave_legacy_objects_alone() -> None:
     assert {finding["suite"] for finding in findings([legacy]) if finding["severity"] == "passed"} == set(SUITES)
 
 
-def test_two_studies_with_the_same_uid_of_an_object_say_nothing_of_each_other() -> None:
+def test_two_studies_with_the_same_uids_of_series_and_object_say_nothing_of_each_other() -> None:
     """Which studies share a batch is chance."""
     other = row_of(
-        FILM | {"StudyInstanceUID": "2.25.18", "PatientID": "P2"}, "o2", study_instance_uid="2.25.18", patient_id="P2"
+        FILM | {"StudyInstanceUID": "2.25.18", "PatientID": "P2", "Modality": "MG"},
+        "o2",
+        study_instance_uid="2.25.18",
+        patient_id="P2",
     )
     assert {finding["severity"] for finding in findings([film(), other])} == {"passed"}
 

@@ -30,3 +30,12 @@ def test_great_expectations_keeps_every_argument(name: str) -> None:
         lost = {key for key in given["kwargs"] if key not in kept["kwargs"]}
         assert lost <= {"ignore_row_if"}
         assert kept["meta"] == given["meta"]
+
+
+def test_findings_name_the_attribute_a_rule_is_about() -> None:
+    columns = {rule.name: rule.column for suite in SUITES for rule in read_suite(suite).rules.values()}
+    assert columns["one-patient-per-study"] == "PatientID"
+    assert columns["one-modality-per-series"] == "Modality"
+    assert columns["sop-instance-uid-unique"] == "SOPInstanceUID"
+    assert columns["transfer-syntax-known"] == "transfer_syntax_uid"
+    assert columns["rows-present"] == "Rows"
