@@ -47,7 +47,8 @@ def measure(rows: int, runner: str, folder: Path) -> tuple[float, float, int]:
     settle_environment(workspace.root / "prefect")
     began = time.monotonic()
     with prefect_server(workspace.root / "prefect"):
-        from flows.migrate import PREPARED, PreparedRun, migrate
+        from flows.migrate import migrate
+        from flows.prepared import PREPARED, PreparedRun
 
         up = time.monotonic()
         with connect(workspace) as connection:

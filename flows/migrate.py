@@ -1,73 +1,14 @@
-"""The flow of a whole migration. All that Prefect sees of it is the flow, the batches by number, and an artifact of counts."""
+"""The flow of a whole migration: all that Prefect sees of it is the flow, the batches by number, and an artifact of counts.
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+The flow's function is pickled by value for the worker processes, so it holds nothing but the number of the run.
+"""
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 
-from flows.engine.loop import Loop, Progress
-from flows.engine.pending import Pending, Segment
-from flows.engine.pools import Pool
-from flows.stages import Stage
-from tasks.configuration import Configuration
-from tasks.workspace.layout import Workspace
-from tasks.workspace.snapshot import Snapshot
-from tasks.workspace.states import balance
-from tasks.workspace.views import connect, define_views
-
-
-@dataclass
-class PreparedRun:
-    """A run that is about to start: everything but Prefect, which gets none of it."""
-
-    configuration_file: Path
-    configuration: Configuration
-    workspace: Workspace
-    snapshot: Snapshot
-    stages: tuple[Stage, ...]
-    pending: Pending
-    first: dict[str, Segment]
-    staged: int
-    limit: int | None
-    show: Any
-    progress: Progress = field(default_factory=Progress)
-
-
-PREPARED: dict[int, PreparedRun] = {}
+from flows.prepared import run_prepared
 
 
 @flow(name="migrate", flow_run_name="run-{run}", persist_result=False, log_prints=False, validate_parameters=False)
 def migrate(run: int) -> None:
-    """Runs the stages of the prepared run over all that is pending; see `flows.stages` for what they are."""
-    prepared = PREPARED[run]
-    configuration = prepared.configuration
-    workers = configuration.run.workers or 2
-    loop = Loop(
-        prepared.workspace,
-        prepared.snapshot,
-        prepared.stages,
-        prepared.pending,
-        lambda finished: {
-            "processors": Pool(configuration.run.runner == "processes", workers, finished),
-            "waiting": Pool(False, configuration.target.associations, finished),
-        },
-        {"configuration": str(prepared.configuration_file), "workspace": str(prepared.workspace.root)},
-        staged=prepared.staged,
-        staging_bound=configuration.run.staging,
-        limit=prepared.limit,
-        progress=prepared.progress,
-        show=prepared.show,
-    )
-    loop.run(prepared.first)
-    record_balance(prepared.workspace, loop.snapshot)
-
-
-def record_balance(workspace: Workspace, snapshot: Snapshot) -> None:
-    """Leaves the balance as an artifact of the flow run: counts by state, stage and source, nothing else."""
-    with connect(workspace) as connection:
-        define_views(connection, workspace, snapshot)
-        lines = balance(connection).lines
-    rows = [{"state": state, "stage": stage, "source": source, "items": items} for state, stage, source, _, items in lines]
-    create_table_artifact(rows, key="balance", description="Items by state, stage and source")
+    """Runs the stages (`flows.stages`) of the prepared run over all that is pending."""
+    run_prepared(run)

@@ -96,7 +96,9 @@ def _flow(
     limit: int | None,
     show: Callable[[Any], None],
 ) -> dict[str, str]:
-    from flows.migrate import PREPARED, PreparedRun, migrate  # Prefect reads its environment when it is imported
+    from flows.migrate import migrate  # Prefect reads its environment when it is imported
+
+    from flows.prepared import PREPARED, PreparedRun
 
     prepared = PreparedRun(configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show)
     number = snapshot.number + 1

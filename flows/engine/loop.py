@@ -238,7 +238,9 @@ class Loop:
         rows = list(rows_of(batch))
         outcomes = [
             # What scan fails on is an item all the same.
-            Outcome(row[flight.stage.key], row["item_key"], "quarantined", reason, _bare_item(row) if not flight.stage.view else {})
+            Outcome(
+                row[flight.stage.key], row["item_key"], "quarantined", reason, _bare_item(row) if not flight.stage.view else {}
+            )
             for row in rows
         ]
         result = put_down(self.workspace, flight.stage.name, flight.stage.key, rows, outcomes)

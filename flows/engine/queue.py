@@ -60,7 +60,7 @@ class StageQueue:
             record_batch = next(self._reader, None)
             if record_batch is not None:
                 more = pa.Table.from_batches([record_batch])
-                self._buffer = more if self._buffer is None else pa.concat_tables([self._buffer, more])
+                self._buffer = more if self._buffer is None else pa.concat_tables([self._buffer, more], promote_options="permissive")
                 return True
             self._reader = None
             if self._open:
