@@ -1,7 +1,7 @@
 """A real Orthanc for tests: Debian's, on 127.0.0.1 and free ports, with its storage in the test's folder, stopped by its pid.
 
-    def test_it(tmp_path, debian_tool):
-        with start_orthanc(tmp_path, executable=debian_tool("Orthanc"), OverwriteInstances=True) as orthanc: ...
+def test_it(tmp_path, debian_tool):
+    with start_orthanc(tmp_path, executable=debian_tool("Orthanc"), OverwriteInstances=True) as orthanc: ...
 """
 
 import json

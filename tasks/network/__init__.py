@@ -1,0 +1,12 @@
+"""DIMSE towards a PACS: C-ECHO, C-STORE of encoded data sets, C-FIND and C-GET, each fault turned into what it demands.
+
+`messages` writes and reads command sets (PS3.7), `upper_layer` carries them over TCP (PS3.8), `negotiation` agrees on what may
+be sent, `services` says what is asked and what the answers mean. Sockets block and every wait ends; nothing is logged, since
+what goes by here carries identifiers.
+"""
+
+from tasks.network.negotiation import Context, Peer, associate
+from tasks.network.services import echo, find, get, store
+from tasks.network.upper_layer import Association
+
+__all__ = ["Association", "Context", "Peer", "associate", "echo", "find", "get", "store"]

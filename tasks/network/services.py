@@ -1,0 +1,158 @@
+"""The DIMSE services we use as SCU (PS3.7 section 9.1, PS3.4 annexes B and C)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ImplicitVRLittleEndian
+
+from tasks.errors import RetryLaterError, StageBlockedError
+from tasks.network.messages import (
+    C_ECHO_RQ,
+    C_ECHO_RSP,
+    C_FIND_RQ,
+    C_FIND_RSP,
+    C_GET_RQ,
+    C_GET_RSP,
+    C_STORE_RQ,
+    C_STORE_RSP,
+    DATA_SET,
+    NO_DATA_SET,
+    Command,
+    number,
+)
+from tasks.network.negotiation import Context, Peer, associate
+from tasks.network.upper_layer import Association, Message
+
+VERIFICATION = "1.2.840.10008.1.1"
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+IMPLICIT = str(ImplicitVRLittleEndian)  # of queries; every application takes it (PS3.5 section 10.1)
+FIND_CONTEXT = Context(STUDY_ROOT_FIND, IMPLICIT)
+GET_CONTEXT = Context(STUDY_ROOT_GET, IMPLICIT)
+SUCCESS, PENDING = 0x0000, frozenset({0xFF00, 0xFF01})
+
+
+@dataclass(frozen=True)
+class GetResult:
+    """How a C-GET ended: its status, and the SOP Instance UIDs that the peer says it could not send."""
+
+    status: int
+    failed: frozenset[str]
+
+
+def echo(peer: Peer) -> None:
+    """C-ECHO; raises `StageBlockedError` where the peer does not answer it."""
+    with associate(peer, [Context(VERIFICATION, IMPLICIT)]) as association:
+        if not association.takes(VERIFICATION):
+            raise StageBlockedError(f"target {peer.name} takes no C-ECHO: check what it allows us")
+        message = association.next_message_id()
+        command: Command = {"CommandField": C_ECHO_RQ, "MessageID": message, "AffectedSOPClassUID": VERIFICATION}
+        association.send(association.accepted[VERIFICATION, IMPLICIT], command | {"CommandDataSetType": NO_DATA_SET})
+        status = number(_answer(association, C_ECHO_RSP).command, "Status")
+    if status != SUCCESS:
+        raise StageBlockedError(f"target {peer.name} answers C-ECHO with status 0x{status:04X}: check what it allows us")
+
+
+def store(association: Association, context_id: int, sop_class: str, sop_instance: str, data: bytes) -> int:
+    """C-STORE of an encoded data set as it is; gives back the status. Raises `RetryLaterError` where the peer is lost."""
+    command: Command = {
+        "AffectedSOPClassUID": sop_class,
+        "CommandField": C_STORE_RQ,
+        "MessageID": association.next_message_id(),
+        "Priority": 0,
+        "CommandDataSetType": DATA_SET,
+        "AffectedSOPInstanceUID": sop_instance,
+    }
+    association.send(context_id, command, data)
+    return number(_answer(association, C_STORE_RSP).command, "Status")
+
+
+def find(association: Association, identifier: Dataset) -> tuple[int, list[Dataset]]:
+    """C-FIND, study root: (final status, matches). Raises `RetryLaterError` where the peer is lost."""
+    context_id = association.accepted[STUDY_ROOT_FIND, IMPLICIT]
+    association.send(context_id, _query(association, C_FIND_RQ, STUDY_ROOT_FIND), _encoded(identifier))
+    matches: list[Dataset] = []
+    while True:
+        answer = _answer(association, C_FIND_RSP)
+        status = number(answer.command, "Status")
+        if status not in PENDING:
+            return status, matches
+        matches.append(_decoded(answer.data))
+
+
+def get(association: Association, identifier: Dataset, receive: Callable[[str, bytes, str], None]) -> GetResult:
+    """C-GET, study root; `receive` is given SOP Instance UID, encoded data set and transfer syntax of each object that comes.
+
+    Every object is acknowledged as stored once `receive` has returned. Raises `RetryLaterError` where the peer is lost.
+    """
+    context_id = association.accepted[STUDY_ROOT_GET, IMPLICIT]
+    association.send(context_id, _query(association, C_GET_RQ, STUDY_ROOT_GET), _encoded(identifier))
+    while True:
+        message = association.receive()
+        kind = number(message.command, "CommandField")
+        if kind == C_STORE_RQ:
+            _take(association, message, receive)
+        elif kind != C_GET_RSP:
+            raise RetryLaterError("the target answered with a command that was not asked for")
+        elif (status := number(message.command, "Status")) not in PENDING:
+            return GetResult(status, _failed(message.data))
+
+
+def _take(association: Association, message: Message, receive: Callable[[str, bytes, str], None]) -> None:
+    uid = str(message.command.get("AffectedSOPInstanceUID", ""))
+    syntax = association.syntax_of.get(message.context_id)
+    if syntax is None:
+        raise RetryLaterError("the target used a presentation context that it had not accepted")
+    receive(uid, message.data, syntax)
+    answer: Command = {
+        "AffectedSOPClassUID": message.command.get("AffectedSOPClassUID", ""),
+        "CommandField": C_STORE_RSP,
+        "MessageIDBeingRespondedTo": number(message.command, "MessageID"),
+        "CommandDataSetType": NO_DATA_SET,
+        "Status": SUCCESS,
+        "AffectedSOPInstanceUID": uid,
+    }
+    association.send(message.context_id, answer)
+
+
+def _failed(data: bytes) -> frozenset[str]:
+    if not data:
+        return frozenset()
+    uids = _decoded(data).get("FailedSOPInstanceUIDList") or []
+    return frozenset([uids] if isinstance(uids, str) else [str(uid) for uid in uids])
+
+
+def _query(association: Association, kind: int, model: str) -> Command:
+    return {
+        "AffectedSOPClassUID": model,
+        "CommandField": kind,
+        "MessageID": association.next_message_id(),
+        "Priority": 0,
+        "CommandDataSetType": DATA_SET,
+    }
+
+
+def _answer(association: Association, kind: int) -> Message:
+    message = association.receive()
+    if number(message.command, "CommandField") != kind:
+        raise RetryLaterError("the target answered with a command that was not asked for")
+    return message
+
+
+def _encoded(identifier: Dataset) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    write_dataset(buffer, identifier)
+    return bytes(buffer.getvalue())
+
+
+def _decoded(data: bytes) -> Dataset:
+    try:
+        return read_dataset(BytesIO(data), True, True)
+    except Exception as error:  # pydicom raises whatever it likes on a data set it cannot read
+        raise RetryLaterError("the target answered a query with what cannot be read") from error
