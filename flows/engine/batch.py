@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.engine.pending import FINGERPRINT_COLUMN
+from flows.engine.quiet import silence
 from tasks.canonical import rows_of
 from tasks.configuration import Configuration, read_configuration
 from tasks.errors import StageBlockedError
@@ -72,7 +73,9 @@ def process(path: Path) -> None:
     context = StageContext(configuration, workspace.root, facts["stage"])
     rows = list(rows_of(table))
     try:
-        outcomes = list(_loaded(facts["function"])(rows, context))
+        function = _loaded(facts["function"])
+        silence()
+        outcomes = list(function(rows, context))
         result = put_down(workspace, facts["stage"], facts["key"], rows, outcomes)
         if facts["frees"] == "True":
             done = {outcome.key for outcome in outcomes if outcome.outcome == "done"}
