@@ -13,3 +13,34 @@ $(STAMP): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
+
+demo: venv
+	rm -rf demo
+	cp -R data/sample demo
+	$(BIN)/filmroom run -c demo/filmroom.toml
+
+test: venv
+	$(BIN)/python -m pytest -n 2
+
+test-fast: venv
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+requirements:
+	$(BIN)/pip-compile --quiet --all-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras \
+	    --no-header --output-file requirements.txt pyproject.toml
+
+bench-engine: venv
+	$(BIN)/python -m benchmarks.engine 100000 threads
+	$(BIN)/python -m benchmarks.engine 100000 processes
+
+bench-status: venv
+	$(BIN)/python -m benchmarks.status
+
+clean:
+	rm -rf demo build dist *.egg-info
