@@ -1,84 +1,111 @@
-"""The embedded PACS as a DICOM server: C-ECHO, C-STORE, C-FIND, C-GET, C-MOVE and storage commitment, on 127.0.0.1.
+"""The embedded PACS as a DICOM server: verification, storage, query/retrieve and storage commitment.
 
-An object is stored byte for byte as it was sent, durable before it is acknowledged. The same content again is accepted and changes
-nothing; other content under a known SOP Instance UID is refused with 0x0111 (PS3.7 C.5.6, duplicate SOP Instance).
+An object is durable before it is acknowledged, and what is acknowledged is indexed. The package's docstring says what is
+promised.
 """
 
-import hashlib
-import os
-import socket
+import fcntl
+import logging
+import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import pydicom
+from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import AllTransferSyntaxes, KeyObjectSelectionDocumentStorage
-from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_role, evt
+from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt, register_uid
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
     PatientRootQueryRetrieveInformationModelMove,
     StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
+    uid_to_service_class,
 )
 
 from tasks.errors import StageBlockedError
-from tasks.pacs.index import FINAL_TITLES, Index
-from tasks.pacs.query import find, instances
+from tasks.pacs import commitment, retrieval
+from tasks.pacs.index import COLUMNS, Index, Instance
+from tasks.pacs.objects import ObjectStore, content_digest, is_safe_uid, read_header, silence_remarks
+from tasks.pacs.query import IdentifierError, find, instances
+from tasks.pacs.rejection import FINAL_TITLES
 
-_QUERY_RETRIEVE = (
-    PatientRootQueryRetrieveInformationModelFind,
-    PatientRootQueryRetrieveInformationModelGet,
-    PatientRootQueryRetrieveInformationModelMove,
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-    StudyRootQueryRetrieveInformationModelMove,
+_STUDY_ROOT = frozenset(
+    {
+        StudyRootQueryRetrieveInformationModelFind,
+        StudyRootQueryRetrieveInformationModelGet,
+        StudyRootQueryRetrieveInformationModelMove,
+    }
 )
-SUCCESS, PENDING, CANCEL = 0x0000, 0xFF00, 0xFE00
-DUPLICATE, CANNOT_UNDERSTAND, OUT_OF_RESOURCES = 0x0111, 0xC000, 0xA700
-UNKNOWN_DESTINATION, WRONG_IDENTIFIER = 0xA801, 0xA900
+_PATIENT_ROOT = frozenset(
+    {
+        PatientRootQueryRetrieveInformationModelFind,
+        PatientRootQueryRetrieveInformationModelGet,
+        PatientRootQueryRetrieveInformationModelMove,
+    }
+)
+
+# PS3.7 Annex C, PS3.4 B.2.3 and C.4
+SUCCESS, PENDING, PENDING_PARTIAL, CANCEL = 0x0000, 0xFF00, 0xFF01, 0xFE00
+DUPLICATE, INVALID_INSTANCE, NOT_AUTHORIZED = 0x0111, 0x0117, 0x0124
+OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0xA700, 0xA900, 0xC000
+NO_SUCH_INSTANCE, NO_SUCH_ACTION = 0x0112, 0x0123
+
+MOST_ASSOCIATIONS = 64
+_TIMEOUT_SECONDS = 120
+# Of several syntaxes in one context the first of ours is taken: the plain ones, in which every object can be told.
+_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+_SYNTAXES += [syntax for syntax in AllTransferSyntaxes if syntax not in _SYNTAXES]
 
 
 class EmbeddedPacs:
-    """A PACS over a folder; a context manager that listens while it is open. `port` 0 takes any that is free."""
+    """A PACS over a folder; a context manager that listens while it is open.
 
-    def __init__(self, folder: Path, ae_title: str, port: int, destinations: Mapping[str, tuple[str, int]] | None = None):
-        self.folder, self.ae_title, self.port = folder, ae_title, port
+    `port` 0 takes any that is free, and `port` is then that one. `destinations` are the applications that C-MOVE may send to
+    and that commitment reports go to: AE title to (host, port).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ae_title: str,
+        port: int,
+        destinations: Mapping[str, tuple[str, int]] | None = None,
+        host: str = "127.0.0.1",
+    ):
+        self.folder, self.ae_title, self.port, self.host = folder, ae_title, port, host
         self.destinations = dict(destinations or {})
-        self._storing = threading.Lock()
-        self._server: Any = None
+        self._receiving = [threading.Lock() for _ in range(64)]
+        self._entity: Any = None
 
     def start(self) -> None:
-        """Opens the index and listens; raises `StageBlockedError` where the port is taken."""
-        (self.folder / "objects").mkdir(parents=True, exist_ok=True)
-        self.index = Index(self.folder)
-        self.index.check_against_files()
-
-        handlers = [
-            (evt.EVT_C_ECHO, lambda event: SUCCESS),
-            (evt.EVT_C_STORE, self._store),
-            (evt.EVT_C_FIND, self._find),
-            (evt.EVT_C_GET, self._get),
-            (evt.EVT_C_MOVE, self._move),
-            (evt.EVT_N_ACTION, self._commit),
-            (evt.EVT_CONN_OPEN, _no_delay),
-        ]
-        try:
-            self._server = self._entity().start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
-        except OSError as error:
-            raise StageBlockedError(f"port {self.port} is taken: choose another in [target] port (0 takes any)") from error
-        self.port = self._server.server_address[1]
+        """Opens the folder and listens; raises `StageBlockedError` where another has the folder or the port."""
+        silence_remarks()
+        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its messages quote identifiers
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self.folder)
+        self.store = ObjectStore(self.folder)
+        self.index = Index(self.folder, self.store)
+        self._reports = ThreadPoolExecutor(4, "commitment")
+        self._entity = self._listening()
 
     def stop(self) -> None:
-        """Ends all associations and closes the index."""
-        self._server.shutdown()
-        self.index.close()
+        """Ends all associations, closes the index and frees the folder; does nothing where it is not started."""
+        if self._entity is not None:
+            self._entity.shutdown()
+            self._entity = None
+            self._reports.shutdown(cancel_futures=True)
+            self.index.close()
+            self._lock.close()
 
     def __enter__(self) -> "EmbeddedPacs":
         self.start()
@@ -87,141 +114,152 @@ class EmbeddedPacs:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def _entity(self) -> Any:
+    def _listening(self) -> Any:
         entity = AE(self.ae_title)
-        entity.maximum_pdu_size = 0
-        entity.maximum_associations = 64
-        entity.add_supported_context(Verification)
-        entity.add_supported_context(StorageCommitmentPushModel)
-        for context in AllStoragePresentationContexts:
-            entity.add_supported_context(context.abstract_syntax, list(AllTransferSyntaxes), scu_role=True, scp_role=True)
-        for model in _QUERY_RETRIEVE:
-            entity.add_supported_context(model)
+        entity.maximum_pdu_size = 0  # no limit: an object may come in one PDU
+        entity.maximum_associations = MOST_ASSOCIATIONS
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_SECONDS
+        entity.connection_timeout = 10
+        for service in (Verification, StorageCommitmentPushModel, *sorted(_STUDY_ROOT | _PATIENT_ROOT)):
+            entity.add_supported_context(service)
+        for sop_class in storage_classes():
+            entity.add_supported_context(sop_class, _SYNTAXES, scu_role=True, scp_role=True)  # C-GET turns the roles
+        handlers = [
+            (evt.EVT_CONN_OPEN, lambda event: retrieval.no_delay(event.assoc)),
+            (evt.EVT_C_ECHO, lambda event: SUCCESS),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_FIND, self._find),
+            (evt.EVT_C_GET, self._get),
+            (evt.EVT_C_MOVE, self._move),
+            (evt.EVT_N_ACTION, self._commit),
+        ]
+        try:
+            server = entity.start_server((self.host, self.port), block=False, evt_handlers=handlers)
+        except OSError as error:
+            self.index.close()
+            self._lock.close()
+            raise StageBlockedError(f"port {self.port} is taken: choose another in [target] port (0 takes any)") from error
+        self.port = server.server_address[1]
         return entity
 
     def _store(self, event: Any) -> int:
-        request = event.request
-        data = request.DataSet.getvalue()
-        uid, syntax = str(request.AffectedSOPInstanceUID), str(event.context.transfer_syntax)
-        digest = hashlib.sha256(syntax.encode() + data).hexdigest()
-        with self._storing:
-            if self.index.rejection_of(uid) in FINAL_TITLES:
-                return DUPLICATE
-            known = self.index.find(uid)
-            if known is not None:
-                same = (known["sha256"] or self._digest(known["path"])) == digest
-                return SUCCESS if same else DUPLICATE
-            path = f"objects/{hashlib.sha256(uid.encode()).hexdigest()[:2]}/{uid}.dcm"
+        uid = str(event.request.AffectedSOPInstanceUID)
+        if not is_safe_uid(uid):
+            return INVALID_INSTANCE
+        digest = content_digest(str(event.context.transfer_syntax), event.request.DataSet.getvalue())
+        with self._receiving[zlib.crc32(uid.encode()) % len(self._receiving)]:
             try:
-                self._put(self.folder / path, event.file_meta, data)
-                dataset = pydicom.dcmread(self.folder / path, stop_before_pixels=True, force=True)
-                self.index.add(dataset, path, digest, syntax)
-                if dataset.get("SOPClassUID") == KeyObjectSelectionDocumentStorage:
-                    self.index.obey_note(dataset)
-            except OSError:
+                if self.index.titles(uid) & FINAL_TITLES:
+                    return NOT_AUTHORIZED
+                known = self.index.find(uid)
+                return self._take(event, uid, digest) if known is None else self._again(known, digest)
+            except (OSError, sqlite3.Error):
                 return OUT_OF_RESOURCES
-            except Exception:  # whatever pydicom raises on a data set it cannot read
-                (self.folder / path).unlink(missing_ok=True)
-                return CANNOT_UNDERSTAND
+
+    def _again(self, known: Instance, digest: str) -> int:
+        """Answers what is here already: the same content again, or another under its name."""
+        if digest != (known.digest or self.store.digest(known.sop_instance_uid)):
+            return DUPLICATE
+        self.index.restore(known.sop_instance_uid)
         return SUCCESS
 
-    def _digest(self, path: str) -> str:
-        """Digest of a stored object whose row was rebuilt after a crash."""
-        with (self.folder / path).open("rb") as file:
-            meta = pydicom.filereader.read_file_meta_info(self.folder / path)
-            pydicom.filereader.read_preamble(file, False)
-            pydicom.filereader._read_file_meta_info(file)
-            return hashlib.sha256(str(meta.TransferSyntaxUID).encode() + file.read()).hexdigest()
-
-    def _put(self, path: Path, meta: Any, data: bytes) -> None:
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(b"\x00" * 128 + b"DICM")
-            write_file_meta_info(file, meta)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
+    def _take(self, event: Any, uid: str, digest: str) -> int:
+        incoming = self.store.receive(uid, event.encoded_dataset())
+        try:
+            header = read_header(incoming, COLUMNS)
+            named = (str(header.get("SOPInstanceUID", "")), str(header.get("SOPClassUID", "")))
+            whole = header.get("StudyInstanceUID") and header.get("SeriesInstanceUID")
+        except Exception:  # pydicom raises whatever it likes on a data set it cannot read
+            incoming.unlink()
+            return CANNOT_UNDERSTAND
+        if named != (uid, str(event.request.AffectedSOPClassUID)) or not whole:
+            incoming.unlink()
+            return DOES_NOT_MATCH
+        self.store.keep(uid, incoming)
+        try:
+            self.index.add(header, str(event.context.transfer_syntax), digest)
+        except sqlite3.Error:
+            self.store.path(uid).unlink()
+            raise
+        return SUCCESS
 
     def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         try:
-            for answer in find(self.index, event.identifier):
+            for answer in find(self.index, event.identifier, event.context.abstract_syntax in _STUDY_ROOT):
                 if event.is_cancelled:
                     yield CANCEL, None
                     return
-                answer.RetrieveAETitle = self.ae_title
-                yield PENDING, answer
-        except ValueError:
-            yield WRONG_IDENTIFIER, None
+                answer.identifier.RetrieveAETitle = self.ae_title
+                yield (PENDING_PARTIAL if answer.partial else PENDING), answer.identifier
+        except IdentifierError:
+            yield DOES_NOT_MATCH, None
 
     def _get(self, event: Any) -> Iterator[Any]:
-        paths = instances(self.index, event.identifier)
-        yield len(paths)
-        yield from self._send(event, paths)
+        retrieval.send_files(event.assoc, self.store)
+        yield from self._sub_operations(event, None)
 
     def _move(self, event: Any) -> Iterator[Any]:
         destination = self.destinations.get(str(event.move_destination).strip())
         if destination is None:
-            yield None, None
+            yield None, None  # pynetdicom answers 0xA801, Move Destination unknown
             return
-        paths = instances(self.index, event.identifier)
-        contexts = {(row["SOPClassUID"], row["syntax"]) for row in self._rows(paths)}
-        requested: dict[str, set[str]] = {}
-        for sop_class, syntax in contexts:
-            requested.setdefault(sop_class, set()).add(syntax)
-        built = [build_context(sop_class, sorted(syntaxes)) for sop_class, syntaxes in sorted(requested.items())]
-        yield (*destination, {"contexts": built} if built else {})
-        yield len(paths)
-        yield from self._send(event, paths)
+        yield from self._sub_operations(event, destination)
 
-    def _rows(self, paths: list[str]) -> list[Any]:
-        wanted = set(paths)
-        return [row for row in self.index.select("SELECT path, SOPClassUID, syntax FROM instances") if row["path"] in wanted]
-
-    def _send(self, event: Any, paths: list[str]) -> Iterator[tuple[int, Dataset | None]]:
-        for path in paths:
+    def _sub_operations(self, event: Any, destination: tuple[str, int] | None) -> Iterator[Any]:
+        """What pynetdicom wants of a retrieve: the destination (C-MOVE), the number of sub-operations, then each of them."""
+        try:
+            named = instances(self.index, event.identifier, event.context.abstract_syntax in _STUDY_ROOT)
+        except IdentifierError:
+            if destination is not None:
+                yield (*destination, {"contexts": [build_context(Verification)]})  # pynetdicom asks for one before it refuses
+            yield 1
+            yield DOES_NOT_MATCH, None
+            return
+        if destination is not None:
+            contexts = retrieval.contexts_for(named)
+            yield (*destination, {"contexts": contexts, "evt_handlers": [(evt.EVT_CONN_OPEN, self._moving)]})
+        yield len(named)
+        for instance in named:
             if event.is_cancelled:
                 yield CANCEL, None
                 return
-            yield PENDING, pydicom.dcmread(self.folder / path)
+            yield PENDING, retrieval.sub_operation(instance)
+
+    def _moving(self, event: Any) -> None:
+        retrieval.no_delay(event.assoc)
+        retrieval.send_files(event.assoc, self.store)
 
     def _commit(self, event: Any) -> tuple[int, None]:
-        """Storage commitment (PS3.4 J): answered by N-EVENT-REPORT, on this association or a new one."""
-        request = event.action_information
-        threading.Timer(0.2, self._report, (event.assoc, request)).start()
+        if event.request.RequestedSOPInstanceUID != StorageCommitmentPushModelInstance:
+            return NO_SUCH_INSTANCE, None
+        if event.action_type != 1:
+            return NO_SUCH_ACTION, None
+        self._reports.submit(self._report, event.assoc, commitment.answer_sent(event.assoc), event.action_information)
         return SUCCESS, None
 
-    def _report(self, association: Any, request: Dataset) -> None:
-        committed, failed = [], []
-        for reference in request.get("ReferencedSOPSequence") or []:
-            row = self.index.find(str(reference.ReferencedSOPInstanceUID))
-            if row is not None and (self.folder / row["path"]).exists():
-                committed.append(reference)
-            else:
-                reference.FailureReason = 0x0112  # no such object instance
-                failed.append(reference)
-        report = Dataset()
-        report.TransactionUID = request.TransactionUID
-        report.ReferencedSOPSequence = committed
-        if failed:
-            report.FailedSOPSequence = failed
-        kind = 2 if failed else 1
-        if association.is_established:
-            association.send_n_event_report(report, kind, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")
-            return
-        destination = self.destinations.get(str(association.requestor.ae_title).strip())
-        if destination:
-            entity = AE(self.ae_title)
-            entity.add_requested_context(StorageCommitmentPushModel)
-            role = build_role(StorageCommitmentPushModel, scp_role=True)
-            back = entity.associate(*destination, ae_title=association.requestor.ae_title, ext_neg=[role])
-            if back.is_established:
-                back.send_n_event_report(report, kind, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")
-                back.release()
+    def _report(self, association: Any, wait: Any, request: Dataset) -> None:
+        kind, information = commitment.judge(request, self.index, self.store)
+        commitment.report(association, wait, kind, information, self.ae_title, self.destinations)
 
 
-def _no_delay(event: Any) -> None:
-    connection = getattr(event.assoc.dul.socket, "socket", None)
-    if connection is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def storage_classes() -> list[str]:
+    """SOP classes of what belongs to a patient, the retired ones with them, as legacy archives are full of those."""
+    chosen = {context.abstract_syntax for context in AllStoragePresentationContexts}
+    for uid, (name, kind, _, _, keyword) in UID_dictionary.items():
+        if kind != "SOP Class" or "Storage" not in name or "Storage Commitment" in name or "Media Storage" in name:
+            continue
+        if uid_to_service_class(uid) is ServiceClass and keyword:
+            register_uid(uid, keyword, StorageServiceClass)
+            chosen.add(uid)
+    return sorted(str(uid) for uid in chosen if uid_to_service_class(uid) is StorageServiceClass)
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Holds the folder until the file is closed or the process ends, however it ends."""
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StageBlockedError("another process has this PACS open: end it (a run, or `filmroom pacs serve`) first") from error
+    return lock
