@@ -1,8 +1,8 @@
 """The load stage: look, send, read back, compare; only then a receipt says `verified`.
 
 A batch is one association for looking and sending and one for reading back; batches run side by side. What the target holds
-already is read back like what was sent: equal is accepted as there, anything else is a case for a person and never overwritten. So
-a batch that was cut off anywhere is simply done again.
+already is read back like what was sent: equal is accepted as there, all else goes to a person and is never overwritten. So a
+batch that was cut off anywhere is simply done again.
 """
 
 import json
