@@ -7,8 +7,9 @@ function in that place, on one association, which lets pynetdicom stream the sto
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -78,7 +79,22 @@ def _decode(dataset: Dataset) -> None:
 
 
 def no_delay(association: Any) -> None:
-    """Sets TCP_NODELAY: without, a small PDU waits for the peer's delayed acknowledgement, 40 ms."""
-    connection = getattr(association.dul.socket, "socket", None)
-    if connection is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """Keeps the 40 ms of a delayed acknowledgement out of every message, in both directions.
+
+    TCP_NODELAY is for what we send. Peers that write a PDU's header and then its body without it hold the body back until the
+    header is acknowledged (DCMTK does): TCP_QUICKACK, which the kernel forgets, is set before every read.
+    """
+    link = association.dul.socket
+    connection = getattr(link, "socket", None)
+    if connection is None:
+        return
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    receive = link.recv
+
+    def acknowledged(size: int) -> bytearray:
+        with suppress(OSError):  # a connection that has ended meanwhile is the reader's business
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return cast(bytearray, receive(size))
+
+    if hasattr(socket, "TCP_QUICKACK"):
+        link.recv = acknowledged
