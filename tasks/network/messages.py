@@ -45,9 +45,9 @@ def encode_command(command: Mapping[str, int | str]) -> bytes:
 
 
 def decode_command(data: bytes) -> Command:
-    """The numbers and UIDs of a command set; elements not named above are passed over.
+    """The numbers and UIDs of a command set; all else is passed over, elements of other groups that some archives add included.
 
-    Raises `RetryLaterError` where it is cut short or not of group 0000: the peer is confused, and may not be later.
+    Raises `RetryLaterError` where it is cut short: the peer is confused, and may not be later.
     """
     command: Command = {}
     position = 0
@@ -57,11 +57,11 @@ def decode_command(data: bytes) -> Command:
         group, element, length = struct.unpack_from("<HHL", data, position)
         raw = data[position + 8 : position + 8 + length]
         position += 8 + length
-        if group != 0 or len(raw) != length:
-            raise RetryLaterError("the target sent a command that is none")
-        if element in _NUMBER_OF and length == 2:
+        if len(raw) != length:
+            raise RetryLaterError("the target sent a command that is cut short")
+        if group == 0 and element in _NUMBER_OF and length == 2:
             command[_NUMBER_OF[element]] = int.from_bytes(raw, "little")
-        elif element in _UID_OF:
+        elif group == 0 and element in _UID_OF:
             command[_UID_OF[element]] = raw.decode("ascii", "replace").rstrip("\x00 ")
     return command
 

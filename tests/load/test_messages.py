@@ -65,3 +65,9 @@ def test_the_command_of_a_c_store_byte_for_byte() -> None:
 def test_what_the_peer_left_out_is_its_fault() -> None:
     with pytest.raises(RetryLaterError, match="Status"):
         number(decode_command(encode_command({"CommandField": 0x8001})), "Status")
+
+
+def test_what_orthanc_puts_behind_the_command_is_passed_over() -> None:
+    # Orthanc 1.10.1 appends Failed SOP Instance UID List (0008,0058), which belongs into the data set, to the answer.
+    command = {"CommandField": 0x8010, "Status": 0xC000, "CommandDataSetType": 0x0101}
+    assert decode_command(encode_command(command) + bytes.fromhex("08005800 06000000 312e322e3300")) == command
