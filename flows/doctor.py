@@ -9,10 +9,9 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
-from tasks import network
 from tasks.configuration import Configuration, DimseTarget
 from tasks.errors import FilmroomError
-from tasks.load.target import peer_in
+from tasks.load.target import check_target, target_name
 from tasks.reconcile.index import check_index
 from tasks.scan.listing import write_listing
 from tasks.wrap.film.ocr import engine_for, read_lines
@@ -46,8 +45,7 @@ def checks(configuration: Configuration) -> Iterator[Check]:
     else:
         yield Check("patient index", False, "none configured: nothing can be linked; add [patients] index")
     if isinstance(configuration.target, DimseTarget):
-        peer = peer_in(configuration, configuration.project.workspace)
-        yield _try(f"target {peer.name}", lambda: network.echo(peer))
+        yield _target(configuration)
     else:
         yield Check("target (embedded)", True)
 
@@ -58,6 +56,13 @@ def _try(what: str, check: Callable[[], None]) -> Check:
     except FilmroomError as error:
         return Check(what, False, str(error))
     return Check(what, True)
+
+
+def _target(configuration: Configuration) -> Check:
+    try:
+        return Check(f"target {check_target(configuration)}", True)
+    except FilmroomError as error:
+        return Check(f"target {target_name(configuration)}", False, str(error))
 
 
 def _drain(_: list[Path]) -> None:
