@@ -250,7 +250,7 @@ def storage_classes() -> list[str]:
             continue
         if uid_to_service_class(uid) is ServiceClass and keyword:
             register_uid(uid, keyword, StorageServiceClass)
-            chosen.add(uid)
+        chosen.add(uid)
     return sorted(str(uid) for uid in chosen if uid_to_service_class(uid) is StorageServiceClass)
 
 

@@ -32,7 +32,9 @@ def free_port() -> int:
 def dcmtk(debian_tool: Callable[[str], str], pacs: EmbeddedPacs) -> Run:
     """Runs one of DCMTK's clients against the PACS and gives back all it printed; fails where it fails."""
 
-    def run(name: str, options: Sequence[str] = (), arguments: Sequence[str] = (), code: int = 0, cwd: Path | None = None) -> str:
+    def run(
+        name: str, options: Sequence[str] = (), arguments: Sequence[str] = (), code: int = 0, cwd: Path | None = None
+    ) -> str:
         command = [debian_tool(name), "-aec", pacs.ae_title, *options, "127.0.0.1", str(pacs.port), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, errors="replace")
         assert done.returncode == code, done.stdout + done.stderr
