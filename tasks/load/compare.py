@@ -84,7 +84,7 @@ def _changes(returned: Dataset, sent: Dataset) -> Iterator[dict[str, str]]:
         if tag.element == 0 or tag in _PIXELS or tag in _ENCODING or _same_bytes(tag, returned, sent):
             continue
         ours, theirs = _text(tag, sent), _text(tag, returned)
-        if ours != theirs and not _is_private_and_both(tag, returned, sent):
+        if ours != theirs and not _is_private_and_both(tag, returned, sent) and not _same_items(tag, returned, sent):
             keyword = (sent if tag in sent else returned)[tag].keyword or str(tag)
             yield {"keyword": keyword, "from": ours[:_LONGEST_TEXT], "to": theirs[:_LONGEST_TEXT]}
 
@@ -103,6 +103,14 @@ def _same_bytes(tag: BaseTag, returned: Dataset, sent: Dataset) -> bool:
 def _is_private_and_both(tag: BaseTag, returned: Dataset, sent: Dataset) -> bool:
     # Without a VR on the wire a private value comes back as unknown bytes, which do not compare.
     return tag.is_private and tag in returned and tag in sent and returned[tag].VR != sent[tag].VR
+
+
+def _same_items(tag: BaseTag, returned: Dataset, sent: Dataset) -> bool:
+    """Whether both are sequences of equal items; their text also depends on how VRs were told, and says nothing."""
+    ours, theirs = sent.get(tag), returned.get(tag)
+    if ours is None or theirs is None or ours.VR != "SQ" or theirs.VR != "SQ" or len(ours.value) != len(theirs.value):
+        return False
+    return not any(any(_changes(item, other)) for other, item in zip(ours.value, theirs.value, strict=True))
 
 
 def _text(tag: BaseTag, dataset: Dataset) -> str:

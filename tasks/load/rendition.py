@@ -38,7 +38,9 @@ def rendition_for(row: Row, element: bytes, accepted: dict[tuple[str, str], int]
     if context_id := accepted.get((sop_class, syntax)):
         return Rendition(staged, syntax, context_id)
     if is_lossy(syntax):
-        raise ReviewError(f"the target does not take {sop_class} in {syntax}, and lossy pixels are not decompressed unproved")
+        raise ReviewError(
+            f"the target does not take {sop_class} in {syntax}; such pixels go as they are or, unprovable, not at all"
+        )
     explicit, implicit = accepted.get((sop_class, EXPLICIT)), accepted.get((sop_class, IMPLICIT))
     if explicit is None and implicit is None:
         raise ReviewError(f"the target does not take SOP class {sop_class}")
