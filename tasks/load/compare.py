@@ -110,7 +110,7 @@ def _same_items(tag: BaseTag, returned: Dataset, sent: Dataset) -> bool:
     ours, theirs = sent.get(tag), returned.get(tag)
     if ours is None or theirs is None or ours.VR != "SQ" or theirs.VR != "SQ" or len(ours.value) != len(theirs.value):
         return False
-    return not any(any(_changes(item, other)) for other, item in zip(ours.value, theirs.value, strict=True))
+    return not any(any(_changes(there, here)) for here, there in zip(ours.value, theirs.value, strict=True))
 
 
 def _text(tag: BaseTag, dataset: Dataset) -> str:
