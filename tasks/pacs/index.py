@@ -5,6 +5,7 @@ row of `rejected` says that a note rejects an instance; an empty file `restored/
 since.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +17,10 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from tasks.pacs.matching import matches
-from tasks.pacs.objects import ObjectStore, read_header
+from tasks.pacs.objects import ObjectStore, read_header, sync_folder
 from tasks.pacs.rejection import FINAL_TITLES, Rejection, rejections_of
+
+logger = logging.getLogger("filmroom")
 
 PATIENT = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientBirthTime", "PatientSex")
 STUDY = (
@@ -94,9 +97,23 @@ class Index:
         with self._database:
             for table, column in (("instances", "SOPInstanceUID"), ("rejected", "note")):
                 self._database.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(uid,) for uid in sorted(known - found)])
-        for uid in sorted(found - known):
+        unreadable = sum(not self._index_file(uid) for uid in sorted(found - known))
+        if unreadable:
+            logger.warning(
+                "%d files of the embedded PACS cannot be read and are not shown: the disk has damaged them", unreadable
+            )
+
+    def _index_file(self, uid: str) -> bool:
+        try:
             header = read_header(self._store.path(uid), COLUMNS)
+            if str(header.SOPInstanceUID) != uid:
+                return False
             self.add(header, str(header.file_meta.TransferSyntaxUID), None)
+        except (OSError, sqlite3.Error):
+            raise
+        except Exception:  # pydicom raises whatever it likes on a file it cannot read
+            return False
+        return True
 
     @contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:
@@ -131,6 +148,8 @@ class Index:
                 if title not in FINAL_TITLES:
                     (self._restored / note).mkdir(exist_ok=True)
                     (self._restored / note / uid).touch()
+                    sync_folder(self._restored / note)
+                    sync_folder(self._restored)
                     self._database.execute("DELETE FROM rejected WHERE SOPInstanceUID = ? AND note = ?", (uid, note))
 
     def find(self, uid: str) -> Instance | None:

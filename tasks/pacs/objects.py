@@ -75,9 +75,9 @@ class ObjectStore:
         place = self.path(uid)
         if not place.parent.is_dir():
             place.parent.mkdir(exist_ok=True)
-            _sync_folder(self._objects)
+            sync_folder(self._objects)
         incoming.rename(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
 
     def digest(self, uid: str) -> str:
         """`content_digest` of a stored file, read anew; raises `OSError` where it is gone or unreadable."""
@@ -101,7 +101,8 @@ def read_header(path: Path, keywords: tuple[str, ...]) -> Dataset:
     return header
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

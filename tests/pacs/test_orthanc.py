@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pydicom
 import pytest
@@ -98,8 +99,9 @@ def test_an_orthanc_that_sends_other_content_is_told(pacs: EmbeddedPacs, orthanc
     store(pacs, image(1, 1, 1))
     (path,) = save([image(1, 1, 1, PatientName="Someone^Else")], tmp_path / "in")
     key = orthanc.rest("/instances", "POST", path.read_bytes())["ID"]
-    body = {"Resources": [key], "Synchronous": True, "Permissive": True}
-    assert _post(orthanc, "/modalities/pacs/store", body)["FailedInstancesCount"] == 1
+    with pytest.raises(HTTPError, match="500"):
+        _post(orthanc, "/modalities/pacs/store", {"Resources": [key], "Synchronous": True, "Permissive": False})
+    assert "DIMSE status 0x0111" in (tmp_path / "orthanc.log").read_text()
     with Client(pacs) as client:
         (answer,) = client.find("IMAGE", SOPInstanceUID=uid(1, 1, 1), PatientName="")
     assert str(answer.PatientName) == "Müller^Anna"

@@ -151,6 +151,17 @@ def test_the_index_is_made_again_from_the_files(tmp_path: Path) -> None:
                 assert answer.NumberOfStudyRelatedInstances == 2
 
 
+def test_a_damaged_file_is_counted_and_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with EmbeddedPacs(tmp_path / "pacs", "P", 0) as pacs:
+        store(pacs, image(1, 1, 1), image(1, 1, 2))
+        pacs.store.path(uid(1, 1, 2)).write_bytes(b"damaged")
+    (tmp_path / "pacs" / "index.sqlite").unlink()
+    with EmbeddedPacs(tmp_path / "pacs", "P", 0) as pacs, Client(pacs) as client:
+        assert [a.SOPInstanceUID for a in client.find("IMAGE", SOPInstanceUID="")] == [uid(1, 1, 1)]
+    assert "1 files of the embedded PACS cannot be read" in caplog.text
+    assert uid(1) not in caplog.text
+
+
 _SERVE = """
 import sys, time
 from pathlib import Path
