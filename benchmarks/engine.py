@@ -2,7 +2,8 @@
 
 usage: python -m benchmarks.engine [ROWS] [threads|processes]
 
-Prints milliseconds a row and the peak memory of the process (MiB), against the limits of 0.1 ms (threads) and 0.2 ms (processes).
+Prints milliseconds a row and the peak memory of the process (MiB), against the limits of 0.1 ms (threads) and 0.2 ms
+(processes).
 """
 
 import resource

@@ -1,7 +1,7 @@
 """The command `filmroom`: what it takes, what it prints, how it exits.
 
-Results go to standard output, progress and logs to standard error. Exit 0: ran (exceptions may be waiting for people); 1: a stage
-could not run, or a check failed; 2: configuration or usage.
+Results go to standard output, progress and logs to standard error. Exit 0: ran (exceptions may be waiting for people); 1: a
+stage could not run, or a check failed; 2: configuration or usage.
 """
 
 import argparse

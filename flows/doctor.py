@@ -14,7 +14,7 @@ from tasks.errors import FilmroomError
 from tasks.load.target import check_target, target_name
 from tasks.reconcile.index import check_index
 from tasks.scan.listing import write_listing
-from tasks.wrap.film.ocr import engine_for, read_lines
+from tasks.wrap.film.ocr import engine_for, read_labels
 
 LEAST_FREE = 10 * 10**9
 
@@ -70,7 +70,7 @@ def _drain(_: list[Path]) -> None:
 
 
 def _read(configuration: Configuration) -> None:
-    read_lines(np.full((64, 200), 255, np.uint8), configuration.wrap.ocr)
+    read_labels(np.full((64, 200), 255, np.uint8), configuration.wrap.ocr)
 
 
 def _codecs() -> None:

@@ -1,4 +1,6 @@
-"""One run: the lock, what is pending, the embedded PACS and the Prefect server for as long as they are needed, then the balance."""
+"""One run: the lock, what is pending, the embedded PACS and the Prefect server for as long as they are needed, then the
+balance.
+"""
 
 import os
 import shutil
@@ -28,7 +30,9 @@ KEEP_REPLACED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended: the balance, the head of the log, and for each stage that could not go on the line that says what to mend."""
+    """How a run ended: the balance, the head of the log, and for each stage that could not go on the line that says what to
+    mend.
+    """
 
     balance: Balance
     head: str
@@ -97,7 +101,6 @@ def _flow(
     show: Callable[[Any], None],
 ) -> dict[str, str]:
     from flows.migrate import migrate  # Prefect reads its environment when it is imported
-
     from flows.prepared import PREPARED, PreparedRun
 
     prepared = PreparedRun(configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show)

@@ -1,8 +1,8 @@
 """The stages of a migration: what each reads, what it writes, how much at a time, and the function that does its work.
 
-This is the whole pipeline on a page. Each view is SQL over the workspace's views (`tasks.workspace.views`); `key` makes an input
-row unique; rows with the same `group` are worked on together and share one fingerprint. Views name the fingerprint of the row
-above them, so that a redone stage makes exactly what hangs on it pending again.
+This is the whole pipeline on a page. Each view is SQL over the workspace's views (`tasks.workspace.views`); `key` makes an
+input row unique; rows with the same `group` are worked on together and share one fingerprint. Views name the fingerprint of
+the row above them, so that a redone stage makes exactly what hangs on it pending again.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,9 @@ class Stage:
     """Declaration of a stage.
 
     `function` is `module:name` of a `tasks.stage.StageFunction`. `view` is `None` for `scan`, whose input is the listing of the
-    sources. `rows` and `size` (bytes, by the view's column `bytes`) bound a batch. `settings` gives what else, beside its input,
-    decides what it yields: part of the fingerprint. `frees`: its done rows need their staged pixels no more. `unhashed` columns of the view are not part of the fingerprint.
+    sources. `rows` and `size` (bytes, by the view's column `bytes`) bound a batch. `settings` gives what else, beside its
+    input, decides what it yields: part of the fingerprint. `frees`: its done rows need their staged pixels no more. `unhashed`
+    columns of the view are not part of the fingerprint.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """The Pixel Data element as bytes: built, decoded and hashed in one place, so that every hand-over proves the same thing.
 
 A *staged element* is a whole element as it stands in an Explicit VR Little Endian data set: tag, VR, reserved bytes, 32-bit
-length and value (PS3.5 section 7.1.2), or undefined length with Basic Offset Table, fragments and delimiter where it is encapsulated
-(PS3.5 Annex A.4). Header + staged element + trailer is therefore a data set, byte for byte, that can be sent as it is.
+length and value (PS3.5 section 7.1.2), or undefined length with Basic Offset Table, fragments and delimiter where it is
+encapsulated (PS3.5 Annex A.4). Header + staged element + trailer is therefore a data set, byte for byte, that can be sent as
+it is.
 """
 
 import struct

@@ -1,4 +1,6 @@
-"""What the tests share: the real data and the Debian tools, each skipped with its reason where absent, and never skipped in CI."""
+"""What the tests share: the real data and the Debian tools, each skipped with its reason where absent, and never skipped in
+CI.
+"""
 
 import os
 import shutil

@@ -1,7 +1,7 @@
 """The loop: of all stages with a full batch the one furthest downstream goes first, as far as its pool has room.
 
-Finished batches are gathered for a second and committed under one number; each commit makes rows of the next stages pending, which
-are found by what the commit touched. When nothing is left, one look at the whole settles that nothing was overlooked.
+Finished batches are gathered for a second and committed under one number; each commit makes rows of the next stages pending,
+which are found by what the commit touched. When nothing is left, one look at the whole settles that nothing was overlooked.
 """
 
 import pickle
@@ -55,7 +55,9 @@ class Retry:
 
 @dataclass
 class Progress:
-    """What a run has done so far, for the progress bars: rows finished and rows known, by stage; lines that say what to mend."""
+    """What a run has done so far, for the progress bars: rows finished and rows known, by stage; lines that say what to
+    mend.
+    """
 
     finished: dict[str, int] = field(default_factory=dict)
     known: dict[str, int] = field(default_factory=dict)

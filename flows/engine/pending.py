@@ -1,8 +1,8 @@
 """What is still to do: a stage's input view less the rows whose outcome has the same key and fingerprint.
 
 A fingerprint is 64 hexadecimal digits: half of the SHA-256 over the JSON of the row's input columns (of all rows of its group),
-then half of the SHA-256 over the stage's version and settings. So it can be told whether an input or a setting changed, and what
-is verified in the PACS is not done again for a changed setting alone.
+then half of the SHA-256 over the stage's version and settings. So it can be told whether an input or a setting changed, and
+what is verified in the PACS is not done again for a changed setting alone.
 """
 
 import hashlib
@@ -122,7 +122,8 @@ class Pending:
                 LEFT JOIN item_states s ON s.item_key = h.item_key
                 LEFT JOIN queued_{stage.name} q ON q.key = h.{stage.key} AND q.fingerprint = h.{FINGERPRINT_COLUMN}
             )
-            SELECT * EXCLUDE (is_pending, whole) FROM (SELECT *, bool_or(is_pending) OVER (PARTITION BY {group}) AS whole FROM judged) WHERE whole"""
+            SELECT * EXCLUDE (is_pending, whole) FROM (SELECT *, bool_or(is_pending) OVER (PARTITION BY {group}) AS whole
+            FROM judged) WHERE whole"""
 
 
 # What may change the input of a row: the same content, the same jacket or medium, the same legacy study, the same study.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from flows.engine.batch import process
 
@@ -11,7 +12,7 @@ class BatchError(Exception):
     """A batch failed as a whole: only the class of what was raised and the batch are told, never a text that may carry PHI."""
 
 
-@task(name="batch", task_run_name="{stage}-{number}", retries=0, persist_result=False, cache_policy=None, log_prints=False)
+@task(name="batch", task_run_name="{stage}-{number}", retries=0, persist_result=False, cache_policy=NO_CACHE, log_prints=False)
 def batch_task(stage: str, number: int, path: str) -> None:
     """Works on one batch; see `flows.engine.batch`."""
     failure = None

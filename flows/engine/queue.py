@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.engine.pending import Segment
@@ -41,13 +40,13 @@ class StageQueue:
         assert self._buffer is not None, "the queue is empty"
         count = self._fitting(self._buffer)
         if self.stage.group:
-            count = self._whole_groups(count)
+            count = self._whole_groups(count, self.stage.group)
         batch, self._buffer = self._buffer.slice(0, count), self._buffer.slice(count)
         if self._buffer.num_rows == 0:
             self._buffer = None
         self.rows -= batch.num_rows
         if "bytes" in batch.column_names:
-            self.bytes -= pc.sum(pc.fill_null(batch["bytes"], 0)).as_py() or 0
+            self.bytes -= sum(size or 0 for size in batch["bytes"].to_pylist())
         return batch
 
     def _read(self) -> bool:
@@ -60,7 +59,9 @@ class StageQueue:
             record_batch = next(self._reader, None)
             if record_batch is not None:
                 more = pa.Table.from_batches([record_batch])
-                self._buffer = more if self._buffer is None else pa.concat_tables([self._buffer, more], promote_options="permissive")
+                self._buffer = (
+                    more if self._buffer is None else pa.concat_tables([self._buffer, more], promote_options="permissive")
+                )
                 return True
             self._reader = None
             if self._open:
@@ -77,11 +78,11 @@ class StageQueue:
                 return max(index, 1)
         return count
 
-    def _whole_groups(self, count: int) -> int:
+    def _whole_groups(self, count: int, group: str) -> int:
         """Grows a cut to the end of its last group, reading on as far as that takes."""
         assert self._buffer is not None
         while True:
-            groups = self._buffer[self.stage.group].to_pylist()
+            groups = self._buffer[group].to_pylist()
             while count < len(groups) and groups[count] == groups[count - 1]:
                 count += 1
             if count < len(groups) or not self._read():

@@ -1,4 +1,5 @@
-"""The Prefect server that goes with a run: started when there is something to do, gone with the run, its database in the workspace.
+"""The Prefect server that goes with a run: started when there is something to do, gone with the run, its database in the
+workspace.
 
 Where the user points `PREFECT_API_URL` at a server of their own, that one is used and none is started.
 """

@@ -1,7 +1,8 @@
 """Verifying a workspace: anything changed, removed or added by hand is found, and its place is named.
 
-Four things are held against each other: the manifests' chain (and `log/HEAD`, or a hash kept elsewhere), each live file against its
-SHA-256, each row against the hash in its event, each commit's events against its Merkle root. Files are read one at a time.
+Four things are held against each other: the manifests' chain (and `log/HEAD`, or a hash kept elsewhere), each live file
+against its SHA-256, each row against the hash in its event, each commit's events against its Merkle root. Files are read one
+at a time.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -132,14 +134,15 @@ def _file(workspace: Workspace, file: DataFile, report: Verification, ledger: _L
 
 def _events(file: DataFile, table: pa.Table, hashes: list[str], ledger: _Ledger) -> None:
     if file.commit is None:
-        commits, seqs = table["commit"].to_pylist(), table["seq"].to_pylist()
+        commits: list[Any] = table["commit"].to_pylist()
+        seqs: list[Any] = table["seq"].to_pylist()
     else:
         first = file.first_seq or 0
         commits, seqs = [file.commit] * table.num_rows, list(range(first, first + table.num_rows))
     for commit, seq, digest in zip(commits, seqs, hashes, strict=True):
         ledger.leaves.setdefault(commit, []).append((seq, bytes.fromhex(digest)))
-    for name, digest in zip(table["table"].to_pylist(), table["row_sha256"].to_pylist(), strict=True):
-        key = f"{name} {digest}"
+    for name, row_sha256 in zip(table["table"].to_pylist(), table["row_sha256"].to_pylist(), strict=True):
+        key = f"{name} {row_sha256}"
         ledger.balance[key] = ledger.balance.get(key, 0) + 1
 
 

@@ -1,7 +1,7 @@
 """A commit is a manifest: `log/N.parquet`, which names the data files it adds and takes away, and the manifest before it.
 
-Every 256th manifest is a checkpoint and lists all live files as well, so that a reader needs no more than 256 of them. Manifests
-are put down whole and only if no N exists (`place`); whoever loses the race takes the next number.
+Every 256th manifest is a checkpoint and lists all live files as well, so that a reader needs no more than 256 of them.
+Manifests are put down whole and only if no N exists (`place`); whoever loses the race takes the next number.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from tasks.workspace.layout import sync_folder
 
 CHECKPOINT_EVERY = 256
 NO_PREVIOUS = "0" * 64
-_SCHEMA = pa.schema(
+_SCHEMA: pa.Schema = pa.schema(
     [
         ("action", pa.string()),  # add, remove, live (checkpoints only)
         ("table", pa.string()),

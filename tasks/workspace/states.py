@@ -4,8 +4,8 @@
 * else it is `verified` once `load` is done, for what stands in the PACS stands there;
 * else it is `waiting`.
 
-An item that became several objects has the state of the object that most needs somebody. Item keys are grouped as 128-bit numbers
-and outcomes as hashes of their words, which keeps ten million items within seconds and 2 GB.
+An item that became several objects has the state of the object that most needs somebody. Item keys are grouped as 128-bit
+numbers and outcomes as hashes of their words, which keeps ten million items within seconds and 2 GB.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,8 @@ ITEM_STATES = f"""
             FROM parts p JOIN vocabulary v USING (words))
         QUALIFY row_number() OVER (PARTITION BY item ORDER BY list_position({_URGENCY}, state), reason) = 1
     )
-    SELECT replace(item::VARCHAR, '-', '') AS item_key, state, stage, source, {_REASON.format(state="state")} AS reason FROM stated
+    SELECT replace(item::VARCHAR, '-', '') AS item_key, state, stage, source, {_REASON.format(state="state")} AS reason FROM
+    stated
 """
 
 _COUNTS = f"""

@@ -1,4 +1,6 @@
-"""The canonical form against the reference implementation of RFC 8785, and the Merkle tree against RFC 6962's own definition."""
+"""The canonical form against the reference implementation of RFC 8785, and the Merkle tree against RFC 6962's own
+definition.
+"""
 
 import hashlib
 from datetime import UTC, datetime

@@ -15,7 +15,8 @@ MOST_NESTED = 32
 def read_object(data: bytes) -> Dataset:
     """The data set of a file's bytes, with a file meta that names its transfer syntax.
 
-    Raises `QuarantineError` on what cannot be parsed to its end, `ReviewError` on ACR-NEMA objects, which are not converted yet.
+    Raises `QuarantineError` on what cannot be parsed to its end, `ReviewError` on ACR-NEMA objects, which are not converted
+    yet.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's remarks on values; what matters of them becomes a finding
