@@ -165,9 +165,8 @@ def audit_verify(options: argparse.Namespace) -> int:
         print(f"FAIL  {line}")
     for path in report.unnamed:
         print(f"note  {path}: no manifest names it; it does not count")
-    print(
-        f"{'broken' if report.faults else 'whole'}: {report.rows} rows, {report.events} events, head {report.number} {report.head}"
-    )
+    verdict = "broken" if report.faults else "whole"
+    print(f"{verdict}: {report.rows} rows, {report.events} events, head {report.number} {report.head}")
     return 1 if report.faults else 0
 
 

@@ -22,16 +22,16 @@ from tasks.workspace.layout import sync_folder
 
 CHECKPOINT_EVERY = 256
 NO_PREVIOUS = "0" * 64
-_SCHEMA: pa.Schema = pa.schema(
+_SCHEMA = pa.schema(
     [
-        ("action", pa.string()),  # add, remove, live (checkpoints only)
-        ("table", pa.string()),
-        ("path", pa.string()),  # below the workspace
-        ("sha256", pa.string()),
-        ("rows", pa.int64()),
-        ("bytes", pa.int64()),
-        ("commit", pa.int64()),  # of the rows; null where the file holds it row by row (merged)
-        ("first_seq", pa.int64()),  # audit: sequence number of the first row; null where merged
+        pa.field("action", pa.string()),  # add, remove, live (checkpoints only)
+        pa.field("table", pa.string()),
+        pa.field("path", pa.string()),  # below the workspace
+        pa.field("sha256", pa.string()),
+        pa.field("rows", pa.int64()),
+        pa.field("bytes", pa.int64()),
+        pa.field("commit", pa.int64()),  # of the rows; null where the file holds it row by row (merged)
+        pa.field("first_seq", pa.int64()),  # audit: sequence number of the first row; null where merged
     ]
 )
 
