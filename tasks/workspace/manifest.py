@@ -22,18 +22,18 @@ from tasks.workspace.layout import sync_folder
 
 CHECKPOINT_EVERY = 256
 NO_PREVIOUS = "0" * 64
-_SCHEMA = pa.schema(
-    [
-        pa.field("action", pa.string()),  # add, remove, live (checkpoints only)
-        pa.field("table", pa.string()),
-        pa.field("path", pa.string()),  # below the workspace
-        pa.field("sha256", pa.string()),
-        pa.field("rows", pa.int64()),
-        pa.field("bytes", pa.int64()),
-        pa.field("commit", pa.int64()),  # of the rows; null where the file holds it row by row (merged)
-        pa.field("first_seq", pa.int64()),  # audit: sequence number of the first row; null where merged
-    ]
-)
+_TEXT, _NUMBER = pa.string(), pa.int64()
+_COLUMNS: dict[str, "pa.DataType"] = {
+    "action": _TEXT,  # add, remove, live (checkpoints only)
+    "table": _TEXT,
+    "path": _TEXT,  # below the workspace
+    "sha256": _TEXT,
+    "rows": _NUMBER,
+    "bytes": _NUMBER,
+    "commit": _NUMBER,  # of the rows; null where the file holds it row by row (merged)
+    "first_seq": _NUMBER,  # audit: sequence number of the first row; null where merged
+}
+_SCHEMA = pa.schema(_COLUMNS)
 
 
 @dataclass(frozen=True)
