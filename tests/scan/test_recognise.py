@@ -62,7 +62,7 @@ def tarred() -> bytes:
         (packed("[Content_Types].xml", b"x"), "application/vnd.openxmlformats-officedocument"),
         (packed("mimetype", b"application/vnd.oasis.opendocument.text"), "application/vnd.oasis.opendocument"),
         (tarred(), "application/x-tar"),
-        (gzip.compress(b"x"), "application/gzip"),
+        (gzip.compress(b"x", mtime=0), "application/gzip"),
         (b"\0" * 32769 + b"CD001\1", "application/x-iso9660-image"),
         (b"MZ\x90\0\3\0\0\0", "application/vnd.microsoft.portable-executable"),
         (b"[autorun]\r\nopen=viewer.exe\r\n", "text/plain"),
