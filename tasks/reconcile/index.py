@@ -1,5 +1,6 @@
 """The patient index: a CSV file, held once a process in DuckDB, with names and dates in the form in which they are compared."""
 
+import atexit
 import csv
 import hashlib
 import io
@@ -137,8 +138,14 @@ def _read(path: Path, changed: int, columns: tuple[tuple[str, str], ...]) -> Pat
     except duckdb.Error:
         # The message of the cause would show the line, which is a patient.
         raise ConfigurationError(f"{path}: the patient index cannot be read as CSV in UTF-8: correct the file") from None
+    for name in ("name", "identifier", "date", "sex"):
+        connection.remove_function(f"normal_{name}")
     size = connection.execute("SELECT count(*) FROM persons").fetchall()[0][0]
     return PatientIndex(connection, size)
+
+
+# DuckDB's bindings complain on standard error of connections that are open when the interpreter ends.
+atexit.register(_read.cache_clear)
 
 
 def _heading(path: Path) -> tuple[list[str], str]:
