@@ -5,13 +5,29 @@ stage could not run, or a check failed; 2: configuration or usage.
 """
 
 import argparse
+import atexit
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import ConfigurationError, FilmroomError, RunActiveError, StageBlockedError, WorkspaceError
 
 STAGE_NAMES = ("scan", "wrap", "assemble", "reconcile", "validate", "load")
+
+
+def command() -> None:
+    """The console script: runs a command and ends the process with its exit code."""
+    atexit.register(_leave, main())
+
+
+def _leave(code: int) -> None:
+    """Ends the process once all threads are through: tearing modules down only makes extension modules count what they leak."""
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +149,3 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,6 +3,7 @@
 Both are Prefect's own task runners. Worker processes watch for the run's death and die with it, tools they started included.
 """
 
+import atexit
 import os
 import signal
 import threading
@@ -28,6 +29,8 @@ def die_with(parent: int) -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+    # Prefect's threads are through by then; tearing modules down would only make extension modules count what they leak.
+    atexit.register(os._exit, 0)
 
 
 class Pool:

@@ -1,6 +1,5 @@
 """The patient index: a CSV file, held once a process in DuckDB, with names and dates in the form in which they are compared."""
 
-import atexit
 import csv
 import hashlib
 import io
@@ -142,10 +141,6 @@ def _read(path: Path, changed: int, columns: tuple[tuple[str, str], ...]) -> Pat
         connection.remove_function(f"normal_{name}")
     size = connection.execute("SELECT count(*) FROM persons").fetchall()[0][0]
     return PatientIndex(connection, size)
-
-
-# DuckDB's bindings complain on standard error of connections that are open when the interpreter ends.
-atexit.register(_read.cache_clear)
 
 
 def _heading(path: Path) -> tuple[list[str], str]:

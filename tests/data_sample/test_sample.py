@@ -183,7 +183,7 @@ def test_a_run_ends_as_truth_says(tmp_path: Path) -> None:
     """Every item in the state that `truth.csv` expects, and nothing verified under another patient than it says."""
     here = tmp_path / "sample"
     shutil.copytree(SAMPLE, here)
-    filmroom = [sys.executable, "-m", "flows.cli"]
+    filmroom = [str(Path(sys.executable).with_name("filmroom"))]
     settings = ["-c", str(here / "filmroom.toml")]
     subprocess.run([*filmroom, "run", *settings], check=True, capture_output=True, cwd=DATA.parent)
     query = (
