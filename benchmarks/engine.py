@@ -54,7 +54,7 @@ def measure(rows: int, runner: str, folder: Path) -> tuple[float, float, int]:
         up = time.monotonic()
         with connect(workspace) as connection:
             snapshot = read_snapshot(workspace.log)
-            pending = Pending(connection, workspace, configuration, [stage], [])
+            pending = Pending(connection, workspace, configuration, [stage], None)
             pending.look_at(snapshot)
             segment = pending.find(stage)
             assert segment is not None

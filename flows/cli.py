@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from tasks.errors import ConfigurationError, FilmroomError, RunActiveError, StageBlockedError, WorkspaceError
 
@@ -19,10 +20,15 @@ STAGE_NAMES = ("scan", "wrap", "assemble", "reconcile", "validate", "load")
 
 def command() -> None:
     """The console script: runs a command and ends the process with its exit code."""
-    atexit.register(_leave, main())
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        print("filmroom: interrupted; run again to go on", file=sys.stderr)
+        _leave(1)
+    atexit.register(_leave, code)
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     """Ends the process once all threads are through: tearing modules down only makes extension modules count what they leak."""
     with suppress(BrokenPipeError):
         sys.stdout.flush()
@@ -31,7 +37,7 @@ def _leave(code: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and gives back the exit code."""
+    """Runs a command and gives back the exit code; an interrupt is the caller's."""
     options = _parser().parse_args(arguments)
     try:
         return int(_command(options))
@@ -40,9 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (StageBlockedError, FilmroomError) as error:
         print(f"filmroom: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("filmroom: interrupted; run again to go on", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 1

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     from flows.run import run as run_stages
     from flows.show import ProgressBars
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ProgressBars() as bars:
         result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show)
     print_balance(result.balance)

@@ -39,7 +39,7 @@ def checks(configuration: Configuration) -> Iterator[Check]:
     free = shutil.disk_usage(folder).free
     yield Check(f"disk ({free / 1e9:.0f} GB free)", free >= LEAST_FREE, "less than 10 GB are free: make room")
     with tempfile.TemporaryDirectory() as listing:
-        yield _try("sources and manifests", lambda: _drain(write_listing(configuration, Path(listing))))
+        yield _try("sources and manifests", lambda: write_listing(configuration, Path(listing)))
     if configuration.patients:
         yield _try("patient index", lambda: check_index(configuration.patients))
     else:
@@ -50,7 +50,7 @@ def checks(configuration: Configuration) -> Iterator[Check]:
         yield Check("target (embedded)", True)
 
 
-def _try(what: str, check: Callable[[], None]) -> Check:
+def _try(what: str, check: Callable[[], object]) -> Check:
     try:
         check()
     except FilmroomError as error:
@@ -63,10 +63,6 @@ def _target(configuration: Configuration) -> Check:
         return Check(f"target {check_target(configuration)}", True)
     except FilmroomError as error:
         return Check(f"target {target_name(configuration)}", False, str(error))
-
-
-def _drain(_: list[Path]) -> None:
-    return None
 
 
 def _read(configuration: Configuration) -> None:

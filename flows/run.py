@@ -16,8 +16,9 @@ import pyarrow as pa
 from expectations.data_docs import build_data_docs
 from flows.engine.pending import Pending, Segment
 from flows.engine.server import prefect_server, settle_environment
-from flows.stages import STAGES
+from flows.stages import STAGES, Stage
 from tasks.configuration import Configuration, EmbeddedTarget, read_configuration
+from tasks.errors import StageBlockedError
 from tasks.scan.listing import write_listing
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.lock import run_lock
@@ -47,7 +48,7 @@ def run(
     limit: int | None = None,
     show: Callable[[Any], None] = lambda progress: None,
 ) -> RunResult:
-    """Runs what is still to do. Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`, `StageBlockedError`."""
+    """Runs what is still to do. Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`."""
     configuration_file = configuration_file.resolve()
     configuration = read_configuration(configuration_file)
     workspace = open_workspace(configuration.project.workspace, configuration.project.name, create=True)
@@ -55,16 +56,14 @@ def run(
         _tidy(workspace)
         snapshot = read_snapshot(workspace.log)
         stages = tuple(stage for stage in STAGES if not stage_names or stage.name in stage_names)
-        scans = any(stage.view is None for stage in stages)
-        listing = write_listing(configuration, workspace.spill) if scans else []
+        stages, listing, blocked = _listed(configuration, workspace, stages)
         pending = Pending(connection, workspace, configuration, stages, listing)
         pending.look_at(snapshot)
         staged = _staged(connection, workspace)
         found = {stage.name: segment for stage in stages if (segment := pending.find(stage))}
-        blocked = {}
         if found:
             with _servers(configuration, workspace):
-                blocked = _flow(
+                blocked |= _flow(
                     configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
                 )
         snapshot = read_snapshot(workspace.log, snapshot)
@@ -72,6 +71,18 @@ def run(
         counted = balance(connection)
         report = _report(connection, configuration, workspace, counted)
         return RunResult(counted, snapshot.head, snapshot.number, blocked, report)
+
+
+def _listed(
+    configuration: Configuration, workspace: Workspace, stages: tuple[Stage, ...]
+) -> tuple[tuple[Stage, ...], Path | None, dict[str, str]]:
+    """Lists the sources, where `scan` is to run; where they cannot be listed, the other stages run without it."""
+    if not any(stage.name == "scan" for stage in stages):
+        return stages, None, {}
+    try:
+        return stages, write_listing(configuration, workspace.spill), {}
+    except StageBlockedError as blocked:
+        return tuple(stage for stage in stages if stage.name != "scan"), None, {"scan": str(blocked)}
 
 
 def _report(connection: Any, configuration: Configuration, workspace: Workspace, counted: Balance) -> Path:

@@ -18,16 +18,15 @@ from tasks.reconcile.index import index_version
 class Stage:
     """Declaration of a stage.
 
-    `function` is `module:name` of a `tasks.stage.StageFunction`. `view` is `None` for `scan`, whose input is the listing of the
-    sources. `rows` and `size` (bytes, by the view's column `bytes`) bound a batch. `settings` gives what else, beside its
-    input, decides what it yields: part of the fingerprint. `frees`: its done rows need their staged pixels no more. `unhashed`
-    columns of the view are not part of the fingerprint.
+    `function` is `module:name` of a `tasks.stage.StageFunction`. `rows` and `size` (bytes, by the view's column `bytes`) bound
+    a batch. `settings` gives what else, beside its input, decides what it yields: part of the fingerprint. `frees`: its done
+    rows need their staged pixels no more. `unhashed` columns of the view are not part of the fingerprint.
     """
 
     name: str
     function: str
     key: str
-    view: str | None
+    view: str
     writes: tuple[str, ...]
     rows: int
     size: int
@@ -42,6 +41,31 @@ class Stage:
 def _source_settings(configuration: Configuration) -> object:
     return {name: source.model_dump(mode="json") for name, source in configuration.sources.items()}
 
+
+# The listing of the sources. A jacket of a manifest has its turn when all its files have been scanned, so that its films can be
+# counted by what they are; so has what an earlier scan of a file or jacket found and the last one did not find again.
+SCAN_VIEW = """
+    WITH scanned AS (
+        SELECT l.group_key, count(*) AS files FROM listing l JOIN outcomes o ON o.stage = 'scan' AND o.key = l.item_key
+        WHERE l.entry <> 'manifest' AND l.listed_by IS NOT NULL GROUP BY ALL
+    ), films AS (
+        SELECT i.group_key, count(*) AS received
+        FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
+        WHERE CASE WHEN i.kind = 'film' THEN i.sha256 IS NOT NULL AND o.outcome <> 'excluded'
+                   ELSE o.outcome IN ('quarantined', 'waiting') END
+        GROUP BY ALL
+    )
+    SELECT l.* FROM listing l WHERE l.entry <> 'manifest'
+    UNION ALL BY NAME
+    SELECT l.*, coalesce(f.received, 0) AS received
+    FROM listing l LEFT JOIN scanned s USING (group_key) LEFT JOIN films f USING (group_key)
+    WHERE l.entry = 'manifest' AND coalesce(s.files, 0) = l.group_files
+    UNION ALL BY NAME
+    SELECT i.* EXCLUDE (commit, state, reason, fingerprint, duplicate_of), 'former' AS entry
+    FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
+    JOIN outcomes origin ON origin.stage = 'scan' AND origin.key = o.input_key
+    WHERE o.fingerprint <> origin.fingerprint AND o.outcome <> 'excluded' AND i.state <> 'verified'
+"""
 
 WRAP_VIEW = """
     SELECT i.* EXCLUDE (commit, state, reason), i.fingerprint AS item_fingerprint
@@ -94,7 +118,7 @@ LOAD_VIEW = """
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        name="scan", function="tasks.scan.stage:scan_batch", key="item_key", view=None, writes=("items",),
+        name="scan", function="tasks.scan.stage:scan_batch", key="item_key", view=SCAN_VIEW, writes=("items",),
         rows=256, size=2 * 10**9, pool="processors", version=1, settings=_source_settings, unhashed=("group_files",),
     ),
     Stage(

@@ -10,20 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.engine.batch import BatchResult, put_down, write_batch
+from flows.engine.batch import BatchResult, write_batch
 from flows.engine.merging import merge_small_files
 from flows.engine.pending import Pending, Segment
 from flows.engine.pools import Pool
 from flows.engine.queue import StageQueue
+from flows.engine.suspects import halves, quarantine
 from flows.stages import Stage
-from tasks.canonical import rows_of
-from tasks.schemas import TABLES
-from tasks.stage import Outcome
 from tasks.workspace.commit import commit
 from tasks.workspace.layout import Workspace
 from tasks.workspace.snapshot import Snapshot
@@ -113,10 +110,13 @@ class Loop:
                         continue
                     break
                 self._gather()
-            return self.progress
-        finally:
+        except BaseException:
             for pool in self.pools.values():
-                pool.close()
+                pool.abandon()
+            raise
+        for pool in self.pools.values():
+            pool.close()
+        return self.progress
 
     def _queue(self, stage: Stage, segment: Segment) -> None:
         self.queues[stage.name].add(segment)
@@ -217,7 +217,7 @@ class Loop:
     def _suspect(self, flight: Flight) -> None:
         """A batch failed as a whole: it is tried again alone, then halved down to the row that brings the worker down."""
         if not flight.path.with_suffix(".failed").exists() and self.pools[flight.stage.pool].processes:
-            self.pools[flight.stage.pool].restart()
+            self.pools[flight.stage.pool].close()
         reason = flight.path.with_suffix(".failed")
         name = reason.read_text() if reason.exists() else "the worker died"
         reason.unlink(missing_ok=True)
@@ -228,7 +228,7 @@ class Loop:
         if batch.num_rows == 1 or (flight.stage.group and len(set(batch[flight.stage.group].to_pylist())) == 1):
             self._quarantine(flight, batch, name)
             return
-        for part in _halves(batch, flight.stage.group):
+        for part in halves(batch, flight.stage.group):
             self.number += 1
             path = self.workspace.spill / f"batch-{self.number:08d}.parquet"
             write_batch(path, part, {k.decode(): v.decode() for k, v in (batch.schema.metadata or {}).items()})
@@ -236,16 +236,7 @@ class Loop:
         flight.path.unlink()
 
     def _quarantine(self, flight: Flight, batch: pa.Table, name: str) -> None:
-        reason = f"{flight.stage.name} failed on this item ({name}): report it with the item's key"
-        rows = list(rows_of(batch))
-        outcomes = [
-            # What scan fails on is an item all the same.
-            Outcome(
-                row[flight.stage.key], row["item_key"], "quarantined", reason, _bare_item(row) if not flight.stage.view else {}
-            )
-            for row in rows
-        ]
-        result = put_down(self.workspace, flight.stage.name, flight.stage.key, rows, outcomes)
+        result = quarantine(self.workspace, flight.stage, batch, name)
         self.gathered_since = self.gathered_since if self.gathered else time.monotonic()
         self.gathered.append((flight.stage, result))
         flight.path.unlink()
@@ -288,19 +279,3 @@ class Loop:
             retry = self.retries.pop(0)
             self.pending.forget(retry.stage, list(retry.keys))
         return self._look(None) or self._wait_for_retry()
-
-
-def _bare_item(row: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    known = {name: row[name] for name in TABLES["items"].schema.names if name in row}
-    return {"items": [{**known, "page": 1, "pages": 1, "kind": "other"}]}
-
-
-def _halves(batch: pa.Table, group: str | None) -> list[pa.Table]:
-    middle = batch.num_rows // 2
-    if group:
-        names = batch[group].to_pylist()
-        while middle < len(names) and names[middle] == names[middle - 1]:
-            middle += 1
-        if middle == len(names):
-            middle = names.index(names[-1])
-    return [batch.slice(0, middle), batch.slice(middle)]

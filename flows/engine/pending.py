@@ -47,14 +47,15 @@ class Pending:
         workspace: Workspace,
         configuration: Configuration,
         stages: Iterable[Stage],
-        listing: list[Path],
+        listing: Path | None,
     ):
         self.connection = connection
         self.workspace = workspace
         self.configuration = configuration
-        self.listing = listing
         self.segments = 0
         self.restricted = False
+        if listing:
+            connection.execute(f"CREATE TEMP VIEW listing AS SELECT * FROM read_parquet('{listing}')")
         for stage in stages:
             connection.execute(f"CREATE TEMP TABLE queued_{stage.name} (key VARCHAR, fingerprint VARCHAR)")
 
@@ -75,8 +76,7 @@ class Pending:
         """The rows of a stage that are pending and not queued yet, as a spill file; `None` where there are none."""
         self.segments += 1
         path = self.workspace.spill / f"{stage.name}-{self.segments:06d}.parquet"
-        view = stage.view or self._listing_view()
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage, view)}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage)}")
         columns = [row[0] for row in self.connection.execute("DESCRIBE pending").fetchall()]
         size = "sum(coalesce(bytes, 0))" if "bytes" in columns else "0"
         row = self.connection.execute(f"SELECT count(*), coalesce({size}, 0)::BIGINT FROM pending").fetchone()
@@ -94,13 +94,9 @@ class Pending:
         if keys:
             self.connection.execute(f"DELETE FROM queued_{stage.name} WHERE key IN (SELECT unnest(?))", [keys])
 
-    def _listing_view(self) -> str:
-        files = ", ".join(f"'{path}'" for path in self.listing)
-        return f"SELECT * FROM read_parquet([{files}])" if files else "SELECT NULL::VARCHAR AS item_key WHERE false"
-
-    def _sql(self, stage: Stage, view: str) -> str:
+    def _sql(self, stage: Stage) -> str:
         settings = settings_hash(stage, self.configuration)
-        names = [row[0] for row in self.connection.execute(f"DESCRIBE {view}").fetchall()]
+        names = [row[0] for row in self.connection.execute(f"DESCRIBE {stage.view}").fetchall()]
         hashed = ", ".join(f'"{name}" := "{name}"' for name in names if name not in stage.unhashed)
         row_hash = f"sha256(to_json(struct_pack({hashed}))::VARCHAR)"
         group = stage.group or stage.key
@@ -109,7 +105,7 @@ class Pending:
              AND NOT (coalesce(s.state, '') = 'verified' AND o.fingerprint[1:32] = h.{FINGERPRINT_COLUMN}[1:32])))"""
         only = "WHERE item_key IN (SELECT item_key FROM touched_items)" if self.restricted else ""
         return f"""
-            WITH input AS (SELECT * FROM ({view}) {only}), hashed AS (SELECT *, {row_hash} AS row_hash FROM input),
+            WITH input AS (SELECT * FROM ({stage.view}) {only}), hashed AS (SELECT *, {row_hash} AS row_hash FROM input),
             groups AS (
                 SELECT {group} AS g, sha256(string_agg(row_hash, '' ORDER BY row_hash))[1:32] AS inputs FROM hashed GROUP BY 1
             ), printed AS (

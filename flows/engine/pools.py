@@ -4,6 +4,7 @@ Both are Prefect's own task runners. Worker processes watch for the run's death 
 """
 
 import atexit
+import multiprocessing
 import os
 import signal
 import threading
@@ -55,12 +56,14 @@ class Pool:
 
         future.add_done_callback(done)
 
-    def restart(self) -> None:
-        """Ends a runner whose worker died; the next batch starts a new one."""
-        self.close()
+    def abandon(self) -> None:
+        """Ends worker processes at once, whatever they are at; threads end with the run."""
+        if self.processes:
+            for worker in multiprocessing.active_children():
+                worker.kill()
 
     def close(self) -> None:
-        """Ends the runner."""
+        """Ends the runner when its batches are through, or its workers have died; the next batch would start a new one."""
         if self._runner is not None:
             self._runner.__exit__(None, None, None)
             self._runner = None

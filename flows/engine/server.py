@@ -82,6 +82,7 @@ def _start(home: Path, port: int) -> "subprocess.Popen[bytes]":
             stderr=log,
             env={**os.environ, **QUIET, "PREFECT_HOME": str(home)},
             preexec_fn=die_with_parent,
+            start_new_session=True,  # Ctrl-C is for the run, which still has to tell the server how it ended
         )
 
 

@@ -41,22 +41,23 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("listed_films", pa.int64()),
 ]
 _PART: pa.Schema = pa.schema(_COLUMNS)
-LISTING: pa.Schema = _PART.append(pa.field("group_files", pa.int64())).append(pa.field("received", pa.int64()))
+LISTING: pa.Schema = _PART.append(pa.field("group_files", pa.int64()))
 
 
-def write_listing(configuration: Configuration, folder: Path) -> list[Path]:
-    """Lists all sources into Parquet files (`LISTING`) below `folder`; gives back their paths.
+def write_listing(configuration: Configuration, folder: Path) -> Path:
+    """Lists all sources into a Parquet file (`LISTING`) below `folder`; gives back its path.
 
     Raises `StageBlockedError` where a source cannot be listed, `ConfigurationError` where a manifest cannot be used.
     """
-    parts: list[Path] = []
+    parts = [folder / "listing-none.parquet"]
+    pq.write_table(_PART.empty_table(), parts[0])
     for order, (name, source) in enumerate(configuration.sources.items()):
         rows = _rows(name, order, source, configuration.project.workspace)
         for number, chunk in enumerate(_chunks(rows)):
             part = folder / f"listing-{order:03d}-{number:06d}.parquet"
             pq.write_table(pa.Table.from_pylist(chunk, schema=_PART), part)
             parts.append(part)
-    return [_completed(parts, folder)] if parts else []
+    return _completed(parts, folder)
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -71,7 +72,7 @@ def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _completed(parts: list[Path], folder: Path) -> Path:
-    """Puts the rows in order, gives each film its jacket's line, each row the files of its group; `received` counts films."""
+    """Puts the rows in order, gives each film its jacket's line and each row the files of its group."""
     target = folder / "listing.parquet"
     files = ", ".join(_literal(part) for part in parts)
     with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(folder)}) as connection:
@@ -80,12 +81,10 @@ def _completed(parts: list[Path], folder: Path) -> Path:
                 WITH listed AS (SELECT * FROM read_parquet([{files}])),
                 lines AS (SELECT group_key, listed_by, listing FROM listed WHERE entry = 'manifest'),
                 groups AS (
-                    SELECT group_key, count(*) AS group_files, count(*) FILTER (WHERE entry = 'file') AS received
-                    FROM listed WHERE entry <> 'manifest' GROUP BY group_key
+                    SELECT group_key, count(*) AS group_files FROM listed WHERE entry <> 'manifest' GROUP BY group_key
                 )
                 SELECT l.* REPLACE (coalesce(l.listed_by, m.listed_by) AS listed_by, coalesce(l.listing, m.listing) AS listing),
-                       coalesce(g.group_files, 0) AS group_files,
-                       CASE WHEN entry = 'manifest' THEN coalesce(g.received, 0) END AS received
+                       coalesce(g.group_files, 0) AS group_files
                 FROM listed l LEFT JOIN groups g USING (group_key) LEFT JOIN lines m USING (group_key)
                 ORDER BY source_order, path, entry
             ) TO {_literal(target)} (FORMAT parquet)""")

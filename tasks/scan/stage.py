@@ -8,6 +8,7 @@
 | a film whose folder and name are two jackets of the manifest | review |
 | a link, a pipe, a device | excluded |
 | a jacket of a manifest that lists more films than were received | one waiting item for each that is missing |
+| what was missing and has been received; what a changed file holds no more | excluded |
 """
 
 import errno
@@ -33,11 +34,17 @@ _TORN = "lies in the folder of one jacket of the manifest and is named after ano
 
 
 def scan_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
-    """Scans listed rows (`tasks.scan.listing.LISTING`); yields items. A jacket's row itself is none."""
+    """Scans listed rows (`tasks.scan.listing.LISTING`); yields items. A jacket's row itself is none.
+
+    A jacket's row has a column `received`, the films that were found of it. Rows whose entry is `former` are items that an
+    earlier scan found and the last one did not find again.
+    """
 
     def work(row: Row) -> Iterator[Outcome]:
         if row["entry"] == "manifest":
             return _missing(row)
+        if row["entry"] == "former":
+            return iter([_former(row)])
         if row["entry"] in _PASSED_OVER:
             return iter([item_outcome(row, row["path"], _PASSED_OVER[row["entry"]], NOTHING)])
         return _file(row, context)
@@ -60,6 +67,13 @@ def _missing(row: Row) -> Iterator[Outcome]:
     for number in range(row["received"] + 1, row["listed_films"] + 1):
         missing = item_outcome(row, f"{row['path']}/{number}", found, NOTHING)
         yield replace(missing, input_key=row["item_key"])
+
+
+def _former(row: Row) -> Outcome:
+    came = row["kind"] == "film" and row["sha256"] is None
+    reason = "listed, and received since" if came else "the file it was found in has changed and holds it no more"
+    found = Recognised(row["media_type"], row["kind"], "excluded", reason)
+    return item_outcome(row, row["path"], found, Content(row["bytes"], row["sha256"]), row["page"], row["pages"])
 
 
 def _file(row: Row, context: StageContext) -> Iterator[Outcome]:

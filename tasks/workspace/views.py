@@ -74,17 +74,18 @@ def define_raw(
         connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {_raw(workspace.root, name, snapshot, touched)}")
 
 
-# All files of the group were scanned, and each of its items that goes to wrap has come out of it.
+# All files of the group were scanned, and each of its items that goes to wrap has come out of it. A film without content is
+# one that a manifest lists and nobody delivered: no file of the group.
 RELEASED_GROUPS = """
     WITH files AS (
-        SELECT group_key, count(DISTINCT split_part(path, '!', 1)) FILTER (WHERE sha256 IS NOT NULL OR bytes = 0) AS seen,
-               max(group_files) AS listed
-        FROM items WHERE group_key IS NOT NULL AND NOT (listed_by IS NOT NULL AND sha256 IS NULL AND state = 'waiting')
-        GROUP BY group_key
+        SELECT i.group_key, count(DISTINCT split_part(i.path, '!', 1)) FILTER (WHERE s.outcome <> 'waiting') AS seen,
+               max(i.group_files) AS listed
+        FROM items i JOIN outcomes s ON s.stage = 'scan' AND s.key = i.item_key
+        WHERE i.group_key IS NOT NULL AND NOT (i.kind = 'film' AND i.sha256 IS NULL) GROUP BY ALL
     ), unwrapped AS (
         SELECT i.group_key FROM items i JOIN outcomes s ON s.stage = 'scan' AND s.key = i.item_key AND s.outcome = 'done'
         LEFT JOIN outcomes w ON w.stage = 'wrap' AND w.key = i.item_key
-        WHERE coalesce(w.outcome, 'waiting') = 'waiting'
+        WHERE i.kind IN ('film', 'dicom') AND coalesce(w.outcome, 'waiting') = 'waiting'
     )
     SELECT group_key FROM files WHERE seen >= listed AND group_key NOT IN (SELECT group_key FROM unwrapped)
 """
@@ -117,7 +118,8 @@ def _objects() -> str:
         SELECT o.* EXCLUDE (study_instance_uid, series_instance_uid),
                coalesce(s.study_instance_uid, o.study_instance_uid) AS study_instance_uid,
                coalesce(s.series_instance_uid, o.series_instance_uid) AS series_instance_uid, t.state, t.reason
-        FROM ({_latest("objects")}) o LEFT JOIN studies s USING (object_key) JOIN item_states t ON t.item_key = o.item_key"""
+        FROM ({_latest("objects")}) o LEFT JOIN studies s USING (object_key) JOIN item_states t ON t.item_key = o.item_key
+        JOIN outcomes scanned ON scanned.stage = 'scan' AND scanned.key = o.item_key AND scanned.outcome = 'done'"""
 
 
 def _raw(root: Path, name: str, snapshot: Snapshot, touched: str | None) -> str:

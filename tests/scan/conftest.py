@@ -22,7 +22,10 @@ class Migration:
     def listing(self) -> list[dict[str, Any]]:
         spill = self.workspace / "spill"
         spill.mkdir(parents=True, exist_ok=True)
-        return [row for path in write_listing(self.configuration, spill) for row in pq.read_table(path).to_pylist()]
+        rows = pq.read_table(write_listing(self.configuration, spill)).to_pylist()
+        for row in rows:  # the engine counts the films of a jacket by what was scanned
+            row["received"] = sum(r["entry"] == "file" and r["group_key"] == row["group_key"] for r in rows)
+        return rows
 
     def scan(self, rows: list[dict[str, Any]] | None = None) -> list[Outcome]:
         context = StageContext(self.configuration, self.workspace, "scan")

@@ -60,7 +60,7 @@ def test_rows_are_in_order_and_counted_by_group(migration: MakeMigration, film_f
     os.mkfifo(disc_folder / "CD1" / "pipe")
     made = migration(("film", film_folder, ""), ("archive", disc_folder, ""))
     rows = made.listing()
-    assert list(rows[0]) == LISTING.names
+    assert list(rows[0]) == [*LISTING.names, "received"]
     assert [(row["path"], row["entry"], row["group_files"]) for row in rows] == [
         ("J1_a.tif", "file", 1), ("J2_a.tif", "file", 2), ("J2_b.tif", "file", 2),
         ("CD1/link", "link", 3), ("CD1/pipe", "special", 3), ("CD1/sub/IMG", "file", 3), ("x.zip", "file", 1),
