@@ -6,6 +6,7 @@ stage could not run, or a check failed; 2: configuration or usage.
 
 import argparse
 import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -20,11 +21,17 @@ STAGE_NAMES = ("scan", "wrap", "assemble", "reconcile", "validate", "load")
 
 def command() -> None:
     """The console script: runs a command and ends the process with its exit code."""
+    interrupted = False
     try:
         code = main()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":  # DuckDB's word for it
+            raise
         print("filmroom: interrupted; run again to go on", file=sys.stderr)
-        _leave(1)
+        interrupted, code = True, 1
+    if interrupted:
+        gc.collect()  # the semaphores of ended workers go with the exception that held them
+        _leave(code)  # without a wait for what threads are at
     atexit.register(_leave, code)
 
 

@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prefect.futures import PrefectFuture
@@ -22,7 +23,6 @@ def die_with(parent: int) -> None:
     """Initializer of a worker process: own process group, which is killed when the run is gone."""
     os.setpgid(0, 0)
     os.environ["OMP_THREAD_LIMIT"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -32,6 +32,16 @@ def die_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True, name="watch-parent").start()
     # Prefect's threads are through by then; tearing modules down would only make extension modules count what they leak.
     atexit.register(os._exit, 0)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Worker processes that are started meanwhile never get a Ctrl-C, which is for the run."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Pool:
@@ -48,7 +58,8 @@ class Pool:
         """Hands a batch to the runner, which is started when it is first needed."""
         if self._runner is None:
             self._runner = self._start()
-        future: PrefectFuture[None] = self._runner.submit(batch_task, {"stage": stage, "number": number, "path": path})
+        with _interrupts_held():
+            future: PrefectFuture[None] = self._runner.submit(batch_task, {"stage": stage, "number": number, "path": path})
         self.busy += 1
 
         def done(finished: PrefectFuture[None]) -> None:
@@ -61,6 +72,7 @@ class Pool:
         if self.processes:
             for worker in multiprocessing.active_children():
                 worker.kill()
+            self.close()
 
     def close(self) -> None:
         """Ends the runner when its batches are through, or its workers have died; the next batch would start a new one."""
