@@ -56,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        what = f"{error.filename or 'the machine'}: {error.strerror or type(error).__name__}"
+        print(f"filmroom: {what}: mend that, then run again", file=sys.stderr)
+        return 1
 
 
 def _command(options: argparse.Namespace) -> int:
@@ -65,10 +69,15 @@ def _command(options: argparse.Namespace) -> int:
     return int(function(options))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="filmroom", description="Empties film libraries and dead archives into a PACS, with proof."
-    )
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}: see {self.prog} --help\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="filmroom", description="Empties film libraries and dead archives into a PACS, with proof.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     init = _add(commands, "init", "init", "a new migration: commented configuration, folders", "filmroom init st-elsewhere")
@@ -104,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _review(parser: argparse.ArgumentParser) -> None:
+def _review(parser: _Parser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listed = _configured(_add(actions, "list", "review_list", "what waits for a person", "filmroom review list"))
     listed.add_argument("--json", action="store_true", help="a list of objects")
@@ -130,7 +139,7 @@ def _review(parser: argparse.ArgumentParser) -> None:
     decide.add_argument("--answers", metavar="FINGERPRINT", help="of the link that was seen; a stale one is refused")
 
 
-def _audit(parser: argparse.ArgumentParser) -> None:
+def _audit(parser: _Parser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     verify = _configured(_add(actions, "verify", "audit_verify", "is the record whole", "filmroom audit verify --head 3fa9..."))
     verify.add_argument("--head", metavar="HASH", help="SHA-256 of a manifest that was kept elsewhere")
@@ -138,16 +147,14 @@ def _audit(parser: argparse.ArgumentParser) -> None:
     show.add_argument("key", metavar="KEY", help="an item key, object key, Study or SOP Instance UID")
 
 
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, function: str | None, text: str, example: str
-) -> argparse.ArgumentParser:
+def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, function: str | None, text: str, example: str) -> _Parser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: {example}")
     if function:
         parser.set_defaults(function=function)
     return parser
 
 
-def _configured(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _configured(parser: _Parser) -> _Parser:
     parser.add_argument(
         "-c", "--configuration", type=Path, default=Path("filmroom.toml"), metavar="FILE", help="default: ./filmroom.toml"
     )
@@ -155,7 +162,6 @@ def _configured(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, got {text!r}")
+    return int(text)

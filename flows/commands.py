@@ -1,8 +1,11 @@
 """What each command does. None but `run` imports Prefect."""
 
 import argparse
+import errno
 import json
+import shutil
 import signal
+import sqlite3
 import sys
 import threading
 from datetime import date, datetime
@@ -11,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from tasks.configuration import Configuration, read_configuration
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, StageBlockedError
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.reading import open_views
 from tasks.workspace.states import Balance, balance
+
+FULL_BELOW = 2**20  # bytes free; a database fails before the last of them is written
 
 
 def _opened(options: argparse.Namespace) -> tuple[Configuration, Workspace]:
@@ -48,12 +53,17 @@ def doctor(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """`filmroom run`."""
+    import duckdb
+
     from flows.run import run as run_stages
     from flows.show import ProgressBars
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ProgressBars() as bars:
-        result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show)
+    try:
+        with ProgressBars() as bars:
+            result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show)
+    except (OSError, duckdb.IOException, sqlite3.OperationalError) as error:
+        raise StageBlockedError(_full_or_broken(options.configuration, error)) from error
     print_balance(result.balance)
     print(f"head: {result.number} {result.head}")
     if result.report:
@@ -61,6 +71,16 @@ def run(options: argparse.Namespace) -> int:
     for stage, line in sorted(result.blocked.items()):
         print(f"filmroom: {stage}: {line}", file=sys.stderr)
     return 1 if result.blocked else 0
+
+
+def _full_or_broken(configuration_file: Path, error: Exception) -> str:
+    """What to mend of the disk that the workspace is on; databases do not say in numbers what they stumbled over."""
+    workspace = read_configuration(configuration_file).project.workspace
+    free = shutil.disk_usage(next(folder for folder in (workspace, *workspace.parents) if folder.is_dir())).free
+    if free < FULL_BELOW or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+        return f"no space left on the disk of {workspace}: free some, then run again"
+    what = error.strerror if isinstance(error, OSError) else type(error).__name__
+    return f"{workspace} cannot be read or written ({what}): mend its disk or permissions, then run again"
 
 
 def status(options: argparse.Namespace) -> int:
@@ -99,8 +119,10 @@ def query(options: argparse.Namespace) -> int:
             cursor = connection.execute(options.sql)
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall()
-        except duckdb.Error as error:
+        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise ConfigurationError(f"the query fails: {str(error).splitlines()[0]}: correct it") from error
+        except duckdb.Error as error:  # its text may quote a value of the tables
+            raise ConfigurationError(f"the query fails on what it reads ({type(error).__name__}): correct it") from error
     if options.json:
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_plain, indent=1))
     else:

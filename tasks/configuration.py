@@ -4,7 +4,9 @@ Paths in it are relative to the file and are made absolute while it is read. Unk
 contract names and this version does not do yet is refused before anything runs.
 """
 
+import re
 import tomllib
+from collections import Counter
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +45,12 @@ class Project(_Section):
     def _parse_now(cls, value: Any) -> Any:
         if value in ("", None):
             return None
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            moment = None
+        if not isinstance(moment, datetime):
+            raise ValueError('must be a time such as "2026-01-31T12:00:00"')
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -68,6 +75,13 @@ class FilmSource(_Section):
     years: Annotated[tuple[int, int], BeforeValidator(_listed)] = (1900, 2029)
     digitizer: Digitizer = Digitizer()
 
+    @field_validator("years")
+    @classmethod
+    def _in_order(cls, years: tuple[int, int]) -> tuple[int, int]:
+        if years[0] > years[1]:
+            raise ValueError("must be the first year, then the last")
+        return years
+
 
 class ArchiveSource(_Section):
     """`[[source]]` of kind `archive`: a folder of discs and exports."""
@@ -80,11 +94,22 @@ class ArchiveSource(_Section):
 Source = Annotated[FilmSource | ArchiveSource, Field(discriminator="kind")]
 
 
+INDEX_COLUMNS = ("patient_id", "family_name", "given_name", "birth_date", "sex", "issuer")
+
+
 class Patients(_Section):
     """`[patients]`: the patient index."""
 
     index: RelativePath
     columns: dict[str, str] = Field(default_factory=dict)  # our column = the index's column
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, columns: dict[str, str]) -> dict[str, str]:
+        for ours in columns:
+            if ours not in INDEX_COLUMNS:
+                raise ValueError(f"{ours!r} is no column of ours: use {', '.join(INDEX_COLUMNS)}")
+        return columns
 
 
 class Network(_Section):
@@ -146,10 +171,10 @@ _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 def _bytes(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    number, _, unit = value.strip().partition(" ")
-    if unit.upper() not in _UNITS:
-        raise ValueError('write a size such as "200 GB"')
-    return int(float(number) * _UNITS[unit.upper()])
+    size = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]B)", value.strip().upper())
+    if size is None:
+        raise ValueError('must be a size such as "200 GB"')
+    return int(float(size[1]) * _UNITS[size[2]])
 
 
 class Run(_Section):
@@ -157,7 +182,7 @@ class Run(_Section):
 
     runner: Literal["threads", "processes"] = "processes"
     workers: int | None = Field(default=None, ge=1)
-    staging: Annotated[int, BeforeValidator(_bytes)] = 200 * 10**9
+    staging: Annotated[int, BeforeValidator(_bytes), Field(gt=0)] = 200 * 10**9
 
 
 class Configuration(_Section):
@@ -180,6 +205,7 @@ class Configuration(_Section):
 
 
 _NOT_YET = {
+    ("index", True): "[patients] index: a list of files is not built yet: name one CSV file",
     ("source", "pacs"): 'a source of kind "pacs" is not built yet: export the PACS to a folder and use kind = "archive"',
     ("target", "dicomweb"): 'a target of kind "dicomweb" is not built yet: use kind = "dimse" or "embedded"',
     ("runner", "dask"): '[run] runner = "dask" is not built yet: use "processes" or "threads"',
@@ -187,6 +213,7 @@ _NOT_YET = {
     ("turn", "pr"): '[wrap] turn = "pr" is not built yet: leave it at "pixels"',
     ("study_uid", "order"): '[reconcile] study_uid = "order" is not built yet: leave it at "minted"',
 }
+_URL = re.compile("[a-z][a-z0-9+.-]+://")
 
 
 def _refuse_what_is_not_built(raw: dict[str, Any], file: Path) -> None:
@@ -200,21 +227,60 @@ def _refuse_what_is_not_built(raw: dict[str, Any], file: Path) -> None:
     asked.append(("runner", section("run").get("runner")))
     asked += [("ocr", section("wrap").get("ocr")), ("turn", section("wrap").get("turn"))]
     asked.append(("study_uid", section("reconcile").get("study_uid")))
-    for key in asked:
-        if key in _NOT_YET:
-            raise ConfigurationError(f"{file}: {_NOT_YET[key]}")
+    asked.append(("index", isinstance(section("patients").get("index"), list)))
+    for name, value in asked:
+        if isinstance(value, str | bool) and (name, value) in _NOT_YET:
+            raise ConfigurationError(f"{file}: {_NOT_YET[name, value]}")
+    workspace = section("project").get("workspace")
+    if isinstance(workspace, str) and _URL.match(workspace):
+        raise ConfigurationError(f"{file}: [project] workspace at a URL is not built yet: name a folder")
+
+
+# What pydantic calls a value, as the file's author knows it.
+_PLAIN = (
+    (re.compile("^(Input|String|Value|Tuple) should"), "must"),
+    (re.compile("an instance of Path"), "a path in quotes"),
+    (re.compile("a valid dictionary( or instance of .*)?"), "a table"),
+    (re.compile("a valid integer"), "a whole number"),
+    (re.compile("a valid string"), "a text in quotes"),
+    (re.compile("a valid tuple"), "a list in brackets"),
+)
+_LONGEST_SHOWN = 60
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    """The key as the file has it: `[target] port`, `[[source]] 2 path` (the second of them), `[colour]`."""
+    section, *keys = [part for part in location if part not in ("film", "archive", "embedded", "dimse")]
+    if section == "source" and keys and isinstance(keys[0], int):
+        section, keys = f"[[source]] {keys[0] + 1}", keys[1:]
+    else:
+        section = "[[source]]" if section == "source" else f"[{section}]"
+    return " ".join([section, ".".join(map(str, keys))]).strip()
 
 
 def _first_error(error: ValidationError, file: Path) -> str:
     problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"] if part not in ("film", "archive", "embedded", "dimse"))
+    location, given = problem["loc"], problem["input"]
     match problem["type"]:
+        case "extra_forbidden" if len(location) == 1:
+            what = "section" if isinstance(given, dict | list) else "key"
+            return f"{file}: unknown {what} {location[0]}: remove it or correct its spelling"
         case "extra_forbidden":
-            return f"{file}: unknown key {place}: remove it or correct its spelling"
+            return f"{file}: unknown key {_place(location)}: remove it or correct its spelling"
+        case "union_tag_not_found":
+            return f"{file}: {_place(location)} kind is missing: add it"
+        case "union_tag_invalid":
+            context = problem["ctx"]
+            return f"{file}: {_place(location)} kind: must be {context['expected_tags']}, got {context['tag']!r}: correct it"
+        case "missing" if isinstance(location[-1], int):
+            return f"{file}: {_place(location[:-1])}: has too few values: correct it"
         case "missing":
-            return f"{file}: {place} is missing: add it"
-        case _:
-            return f"{file}: {place}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}: correct it"
+            return f"{file}: {_place(location)} is missing: add it"
+    said = problem["msg"].removeprefix("Value error, ")
+    for theirs, ours in _PLAIN:
+        said = theirs.sub(ours, said)
+    shown = f", got {given!r}" if isinstance(given, str | int | float) and len(str(given)) <= _LONGEST_SHOWN else ""
+    return f"{file}: {_place(location)}: {said}{shown}: correct it"
 
 
 def read_configuration(file: Path) -> Configuration:
@@ -224,7 +290,11 @@ def read_configuration(file: Path) -> Configuration:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{file}: no such file: name one with -c, or make one with `filmroom init DIR`") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read ({error.strerror}): name a file that can, with -c") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: is not UTF-8 (byte {error.start + 1}): save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: cannot be read as TOML ({error}): correct it") from error
     _refuse_what_is_not_built(raw, file)
     try:
@@ -236,15 +306,23 @@ def read_configuration(file: Path) -> Configuration:
 
 
 def _check_names_and_files(configuration: Configuration, file: Path) -> None:
-    if len(configuration.sources) < len(configuration.source):
-        raise ConfigurationError(f"{file}: two sources have the same name: give each [[source]] a name of its own")
-    wanted: list[tuple[str, Path]] = []
-    for name, source in configuration.sources.items():
-        wanted.append((f"source {name!r} path", source.path))
+    names = Counter(source.name or source.path.name for source in configuration.source)
+    name, count = names.most_common(1)[0]
+    if count > 1:
+        raise ConfigurationError(f"{file}: {count} sources have the name {name!r}: give each [[source]] a name of its own")
+    workspace = configuration.project.workspace
+    if workspace.exists() and not workspace.is_dir():
+        raise ConfigurationError(f"{file}: [project] workspace: {workspace} is not a folder: name one")
+    wanted: list[tuple[str, Path, bool]] = []
+    for number, source in enumerate(configuration.source, 1):
+        wanted.append((f"[[source]] {number} path", source.path, True))
         if isinstance(source, FilmSource) and source.manifest:
-            wanted.append((f"source {name!r} manifest", source.manifest))
+            wanted.append((f"[[source]] {number} manifest", source.manifest, False))
     if configuration.patients:
-        wanted.append(("patients.index", configuration.patients.index))
-    for what, path in wanted:
+        wanted.append(("[patients] index", configuration.patients.index, False))
+    for what, path, is_folder in wanted:
         if not path.exists():
             raise ConfigurationError(f"{file}: {what}: {path} does not exist: correct the path or mount it")
+        if path.is_dir() != is_folder:
+            kind = "folder" if is_folder else "file"
+            raise ConfigurationError(f"{file}: {what}: {path} is not a {kind}: name a {kind}")
