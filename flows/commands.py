@@ -212,7 +212,7 @@ def pacs_serve(options: argparse.Namespace) -> int:
     target = configuration.target if isinstance(configuration.target, EmbeddedTarget) else EmbeddedTarget()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with EmbeddedPacs(workspace.root / "pacs", target.ae_title, target.port) as pacs:
+    with EmbeddedPacs(workspace.root / "pacs", target.ae_title, target.port, target.destinations) as pacs:
         print(f"{pacs.ae_title} on 127.0.0.1:{pacs.port}; Ctrl-C ends it", flush=True)
         try:
             stop.wait()

@@ -130,7 +130,8 @@ def _servers(configuration: Configuration, workspace: Workspace) -> Iterator[Non
         if isinstance(configuration.target, EmbeddedTarget):
             from tasks.pacs.server import EmbeddedPacs
 
-            pacs = EmbeddedPacs(workspace.root / "pacs", configuration.target.ae_title, configuration.target.port)
+            target = configuration.target
+            pacs = EmbeddedPacs(workspace.root / "pacs", target.ae_title, target.port, target.destinations)
             stack.enter_context(pacs)
             (workspace.root / "pacs" / "port").write_text(str(pacs.port))
         settle_environment(workspace.root / "prefect")

@@ -4,7 +4,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from pydicom.dataset import Dataset
@@ -43,10 +43,19 @@ def dcmtk(debian_tool: Callable[[str], str], pacs: EmbeddedPacs) -> Run:
     return run
 
 
+class Listening(Protocol):
+    """A PACS as a client sees it."""
+
+    @property
+    def ae_title(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+
 class Client:
     """One association of pynetdicom's to a PACS."""
 
-    def __init__(self, pacs: EmbeddedPacs, datasets: Sequence[Dataset] = (), **options: Any):
+    def __init__(self, pacs: Listening, datasets: Sequence[Dataset] = (), **options: Any):
         entity = AE(options.pop("ours", "CLIENT"))
         pairs = {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}
         contexts = [build_context(Verification), build_context(StudyRootQueryRetrieveInformationModelFind)]
@@ -84,6 +93,6 @@ class Client:
         return last, answers
 
 
-def store(pacs: EmbeddedPacs, *datasets: Dataset) -> list[int]:
+def store(pacs: Listening, *datasets: Dataset) -> list[int]:
     with Client(pacs, datasets) as client:
         return client.store(*datasets)
