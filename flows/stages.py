@@ -82,7 +82,7 @@ ASSEMBLE_VIEW = """
            b.label_sex_origin, b.label_study_date_origin, b.fingerprint AS object_fingerprint,
            (SELECT count(DISTINCT t.jacket) FROM items t
             WHERE t.sha256 = i.sha256 AND t.kind = 'film' AND t.jacket IS DISTINCT FROM i.jacket) AS other_jackets
-    FROM objects b JOIN items i USING (item_key)
+    FROM wrapped b JOIN items i USING (item_key)
     WHERE b.group_key IN (SELECT group_key FROM released_groups)
 """
 

@@ -206,7 +206,9 @@ class Loop:
         elif done.exists():
             if not self.gathered:
                 self.gathered_since = time.monotonic()
-            self.gathered.append((flight.stage, pickle.loads(done.read_bytes())))
+            result: BatchResult = pickle.loads(done.read_bytes())
+            self.gathered.append((flight.stage, result))
+            self.staged += result.staged
             done.unlink()
             self.progress.finished[flight.stage.name] = self.progress.finished.get(flight.stage.name, 0) + flight.rows
         elif failed:
@@ -248,7 +250,7 @@ class Loop:
         for stage, result in gathered:
             self.pending.forget(stage, sorted(set(result.keys) - set(result.retry)))
             touched.update(result.item_keys)
-            self.staged += result.staged - self._free(result.spent)
+            self.staged -= self._free(result.spent)
             self._plan_retry(stage, result)
         self.snapshot = merge_small_files(self.workspace, self.snapshot)
         if not (self.limit is not None and self.limit <= 0):

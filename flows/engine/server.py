@@ -60,7 +60,7 @@ def prefect_server(home: Path) -> Iterator[None]:
         os.environ.pop("PREFECT_API_URL", None)
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(10)
+            process.wait(3)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

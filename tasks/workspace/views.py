@@ -1,7 +1,8 @@
 """Reading tables through DuckDB: each table is a view of its name, the latest row per key that counts, over one snapshot.
 
 A row of a stage's table counts while its fingerprint is that of the latest outcome of its stage. `raw_TABLE` has every row ever
-committed; `item_states` says where every item stands (see `tasks.workspace.states`).
+committed; `item_states` says where every item stands (see `tasks.workspace.states`); `wrapped` has the objects as `wrap` left
+them, before their studies were assembled.
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ def define_views(
     for name in ("studies", "links", "headers", "findings", "receipts"):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_latest(name)}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW items AS {_items()}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW wrapped AS {_wrapped()}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW objects AS {_objects()}")
     connection.execute("CREATE OR REPLACE TEMP VIEW decisions AS SELECT * FROM raw_decisions")
     connection.execute("CREATE OR REPLACE TEMP VIEW audit AS SELECT * FROM raw_audit")
@@ -71,11 +73,17 @@ def define_raw(
 ) -> None:
     """Defines only the `raw_` views of some tables; see `define_views`."""
     for name in names:
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {_raw(workspace.root, name, snapshot, touched)}")
+        sql = _raw(workspace.root, name, snapshot)
+        if touched and "item_key" in TABLES[name].schema.names and name != "audit":
+            # Little, and read many times: read from the files once.
+            only = f"WHERE item_key IN (SELECT item_key FROM {touched})"
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE touched_{name} AS SELECT * FROM ({sql}) {only}")
+            sql = f"SELECT * FROM touched_{name}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {sql}")
 
 
-# All files of the group were scanned, and each of its items that goes to wrap has come out of it. A film without content is
-# one that a manifest lists and nobody delivered: no file of the group.
+# All files of the group were scanned, and each of its items that goes to wrap has come out of it since. A film without content
+# is one that a manifest lists and nobody delivered: no file of the group.
 RELEASED_GROUPS = """
     WITH files AS (
         SELECT i.group_key, count(DISTINCT split_part(i.path, '!', 1)) FILTER (WHERE s.outcome <> 'waiting') AS seen,
@@ -84,7 +92,7 @@ RELEASED_GROUPS = """
         WHERE i.group_key IS NOT NULL AND NOT (i.kind = 'film' AND i.sha256 IS NULL) GROUP BY ALL
     ), unwrapped AS (
         SELECT i.group_key FROM items i JOIN outcomes s ON s.stage = 'scan' AND s.key = i.item_key AND s.outcome = 'done'
-        LEFT JOIN outcomes w ON w.stage = 'wrap' AND w.key = i.item_key
+        LEFT JOIN outcomes w ON w.stage = 'wrap' AND w.key = i.item_key AND w.commit > s.commit
         WHERE i.kind IN ('film', 'dicom') AND coalesce(w.outcome, 'waiting') = 'waiting'
     )
     SELECT group_key FROM files WHERE seen >= listed AND group_key NOT IN (SELECT group_key FROM unwrapped)
@@ -113,16 +121,21 @@ def _items() -> str:
             FROM ({_latest("items")}) r JOIN item_states s USING (item_key))"""
 
 
-def _objects() -> str:
+def _wrapped() -> str:
     return f"""
+        SELECT o.* FROM ({_latest("objects")}) o
+        JOIN outcomes s ON s.stage = 'scan' AND s.key = o.item_key AND s.outcome = 'done'"""
+
+
+def _objects() -> str:
+    return """
         SELECT o.* EXCLUDE (study_instance_uid, series_instance_uid),
                coalesce(s.study_instance_uid, o.study_instance_uid) AS study_instance_uid,
                coalesce(s.series_instance_uid, o.series_instance_uid) AS series_instance_uid, t.state, t.reason
-        FROM ({_latest("objects")}) o LEFT JOIN studies s USING (object_key) JOIN item_states t ON t.item_key = o.item_key
-        JOIN outcomes scanned ON scanned.stage = 'scan' AND scanned.key = o.item_key AND scanned.outcome = 'done'"""
+        FROM wrapped o LEFT JOIN studies s USING (object_key) JOIN item_states t ON t.item_key = o.item_key"""
 
 
-def _raw(root: Path, name: str, snapshot: Snapshot, touched: str | None) -> str:
+def _raw(root: Path, name: str, snapshot: Snapshot) -> str:
     files = snapshot.of_table(name)
     columns = [field.name for field in TABLES[name].schema]
     selected = ", ".join(f'"{column}"' for column in columns)
@@ -137,10 +150,7 @@ def _raw(root: Path, name: str, snapshot: Snapshot, touched: str | None) -> str:
     if not parts:
         empty = ", ".join(f'NULL::{_SQL_TYPES[str(field.type)]} AS "{field.name}"' for field in TABLES[name].schema)
         return f"SELECT {empty}, 0::BIGINT AS commit{', 0::BIGINT AS seq' if extra else ''} WHERE false"
-    united = " UNION ALL ".join(parts)
-    if touched and "item_key" in columns and name != "audit":
-        return f"SELECT * FROM ({united}) WHERE item_key IN (SELECT item_key FROM {touched})"
-    return united
+    return " UNION ALL ".join(parts)
 
 
 def _by_file(values: Sequence[int | None]) -> str:
