@@ -7,57 +7,41 @@ it is.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    UID,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from tasks.errors import QuarantineError
+from tasks.pixel_codecs import is_lossy
+from tasks.pixel_frames import PIXEL_KEYWORDS, codestreams, decoded_frames, number, pixel_keyword, transfer_syntax_of
 from tasks.pixels import PixelDescription, codestream_hash, decoded_pixel_hash
 
-PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-PIXEL_DATA_TAG = 0x7FE00010
+__all__ = [
+    "PIXEL_KEYWORDS",
+    "attach_element",
+    "compose",
+    "decoded_frames",
+    "describe",
+    "encapsulated_element",
+    "has_pixels",
+    "header_bytes",
+    "is_lossy",
+    "native_element",
+    "pixel_hash",
+    "read_data_set",
+]
 
-_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
-    JPEGLossless: imagecodecs.ljpeg_decode,
-    JPEGLosslessSV1: imagecodecs.ljpeg_decode,
-    JPEGLSLossless: imagecodecs.jpegls_decode,
-    JPEG2000Lossless: imagecodecs.jpeg2k_decode,
-    HTJ2KLossless: imagecodecs.jpeg2k_decode,
-    HTJ2KLosslessRPCL: imagecodecs.jpeg2k_decode,
-}
-_LOSSY_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
-    JPEGBaseline8Bit: imagecodecs.jpeg_decode,
-    JPEGExtended12Bit: imagecodecs.jpeg_decode,
-    JPEGLSNearLossless: imagecodecs.jpegls_decode,
-    JPEG2000: imagecodecs.jpeg2k_decode,
-    HTJ2K: imagecodecs.jpeg2k_decode,
-}
+PIXEL_DATA_TAG = 0x7FE00010
+SEQUENCE_DELIMITER = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
 
 
 def native_element(value: bytes, vr: str, tag: int = PIXEL_DATA_TAG) -> bytes:
@@ -71,81 +55,29 @@ def encapsulated_element(frames: Sequence[bytes]) -> bytes:
     return (
         struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
         + encapsulate(list(frames), has_bot=len(frames) > 1)
-        + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+        + SEQUENCE_DELIMITER
     )
 
 
 def describe(dataset: Dataset) -> PixelDescription:
     """The pixel description of a data set; raises `QuarantineError` where the Image Pixel module is incomplete."""
-    try:
-        return PixelDescription(
-            rows=int(dataset.Rows),
-            columns=int(dataset.Columns),
-            samples_per_pixel=int(dataset.get("SamplesPerPixel", 1) or 1),
-            bits_stored=int(dataset.get("BitsStored", dataset.get("BitsAllocated", 0))),
-            signed=bool(dataset.get("PixelRepresentation", 0)),
-            photometric_interpretation=str(dataset.PhotometricInterpretation),
-            number_of_frames=int(dataset.get("NumberOfFrames", 1) or 1),
-        )
-    except (AttributeError, TypeError, ValueError) as error:
-        raise QuarantineError(f"the image pixel attributes are incomplete or unreadable ({type(error).__name__})") from error
-
-
-def transfer_syntax_of(dataset: Dataset) -> UID:
-    """Transfer syntax from the file meta information; Explicit VR Little Endian where there is none."""
-    meta = getattr(dataset, "file_meta", None)
-    return UID(meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)) if meta else UID(ExplicitVRLittleEndian)
-
-
-def is_lossy(syntax: str) -> bool:
-    """Whether a transfer syntax is one whose decoders may differ in the last bit, so that the codestream is hashed."""
-    uid = UID(syntax)
-    return uid.is_compressed and uid.is_encapsulated and uid != RLELossless and syntax not in _DECODERS
-
-
-def codestreams(dataset: Dataset) -> Iterator[bytes]:
-    """The compressed frames, each one codestream without the padding that encapsulation may have added."""
-    frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames", 1) or 1))
-    for frame in frames:
-        yield frame[:-1] if frame[-3:] == b"\xff\xd9\x00" else frame
-
-
-def decoded_frames(dataset: Dataset) -> Iterator[NDArray[Any]]:
-    """Frames as arrays, rows x columns or rows x columns x samples, in the photometric interpretation as stored.
-
-    Words keep what stands above Bits Stored. Raises `QuarantineError` on pixels that are truncated, damaged or in a transfer
-    syntax no decoder here knows.
-    """
-    syntax = transfer_syntax_of(dataset)
-    try:
-        if "PixelData" not in dataset:
-            yield _float_frames(dataset)
-        elif not syntax.is_encapsulated or syntax == RLELossless:
-            yield from iter_pixels(dataset, raw=True)
-        elif decode := _DECODERS.get(syntax) or _LOSSY_DECODERS.get(syntax):
-            shape = describe(dataset)
-            for codestream in codestreams(dataset):
-                frame = decode(codestream)
-                if frame.shape[:2] != (shape.rows, shape.columns):
-                    raise QuarantineError(f"the codestream is {frame.shape[:2]}, the header says {shape.rows}x{shape.columns}")
-                yield frame
-        else:
-            raise QuarantineError(f"no decoder for transfer syntax {syntax}")
-    except QuarantineError:
-        raise
-    except Exception as error:  # decoders raise whatever they like on damaged codestreams
-        raise QuarantineError(f"pixel data cannot be decoded: truncated or damaged ({type(error).__name__})") from error
-
-
-def _float_frames(dataset: Dataset) -> NDArray[Any]:
-    if "FloatPixelData" in dataset:
-        return np.frombuffer(dataset.FloatPixelData, dtype="<f4")
-    return np.frombuffer(dataset.DoubleFloatPixelData, dtype="<f8")
+    photometric = str(dataset.get("PhotometricInterpretation") or "")
+    if not photometric:
+        raise QuarantineError("PhotometricInterpretation is missing: the pixels cannot be read without it")
+    return PixelDescription(
+        rows=number(dataset, "Rows"),
+        columns=number(dataset, "Columns"),
+        samples_per_pixel=number(dataset, "SamplesPerPixel", 1),
+        bits_stored=number(dataset, "BitsStored", number(dataset, "BitsAllocated", 0)),
+        signed=bool(number(dataset, "PixelRepresentation", 0)),
+        photometric_interpretation=photometric,
+        number_of_frames=number(dataset, "NumberOfFrames", 1),
+    )
 
 
 def has_pixels(dataset: Dataset) -> bool:
     """Whether the data set has one of the three pixel elements."""
-    return any(keyword in dataset for keyword in PIXEL_KEYWORDS)
+    return pixel_keyword(dataset) is not None
 
 
 def pixel_hash(dataset: Dataset) -> tuple[str, str]:
@@ -155,11 +87,25 @@ def pixel_hash(dataset: Dataset) -> tuple[str, str]:
     """
     description = describe(dataset)
     if is_lossy(transfer_syntax_of(dataset)):
-        frames = list(codestreams(dataset))
-        if len(frames) != description.number_of_frames:
-            raise QuarantineError(f"{len(frames)} codestreams for {description.number_of_frames} frames")
-        return codestream_hash(description, frames), "codestream"
-    return decoded_pixel_hash(description, decoded_frames(dataset)), "decoded"
+        return codestream_hash(description, codestreams(dataset)), "codestream"
+    return decoded_pixel_hash(description, _pixel_values(dataset, description)), "decoded"
+
+
+def _pixel_values(dataset: Dataset, description: PixelDescription) -> Iterator[NDArray[Any]]:
+    """Frames as they are hashed: a negative value is the same whether its sign fills the word above Bits Stored or not.
+
+    Codecs that know no sign leave those bits zero, so that the same picture would else have two hashes. Whatever else stands
+    there (overlays, before they had elements of their own) is part of the hash.
+    """
+    stored, allocated = description.bits_stored, number(dataset, "BitsAllocated", 0)
+    extended = description.signed and 0 < stored < allocated and number(dataset, "HighBit", stored - 1) == stored - 1
+    for frame in decoded_frames(dataset):
+        if not extended or frame.dtype.kind == "f":
+            yield frame
+            continue
+        words = frame.astype(frame.dtype.newbyteorder("="), copy=False).view(f"u{frame.dtype.itemsize}")
+        is_sign = (words >> (stored - 1)) == (2 ** (allocated - stored + 1) - 1)
+        yield np.where(is_sign, words & (2**stored - 1), words)
 
 
 def header_bytes(dataset: Dataset) -> bytes:
@@ -200,8 +146,6 @@ def compose(header: bytes, element: bytes | None, trailer: bytes, syntax: str) -
 
 
 def encapsulated_copy(value: bytes) -> bytes:
-    """Staged element of an encapsulated value as it came: offset table and fragments unchanged, one delimiter at its end."""
-    delimiter = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
-    if value.endswith(delimiter):
-        value = value[: -len(delimiter)]
-    return struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + value + delimiter
+    """Staged element of an encapsulated value: offset table and fragments unchanged, one delimiter at its end."""
+    value = value.removesuffix(SEQUENCE_DELIMITER)
+    return b"".join((struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF), value, SEQUENCE_DELIMITER))

@@ -1,58 +1,183 @@
 """Reading a legacy object: with or without preamble and file meta, in any byte order; what cannot be read whole says why."""
 
-import warnings
-from io import BytesIO
+import zlib
+from dataclasses import dataclass
 
-import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tasks.errors import QuarantineError, ReviewError
+from tasks.pixel_codecs import NATIVE
+from tasks.pixel_data import read_data_set
+from tasks.sources import LARGEST_ITEM
+from tasks.wrap.dicom.elements import LONG_VRS, SHORT_VRS, Element, Encoding, elements
+from tasks.wrap.dicom.transcode import Surroundings, explicit_little
 
-MOST_NESTED = 32
+_TRANSFER_SYNTAX, _CLASS, _INSTANCE = 0x00020010, 0x00020002, 0x00020003
+_RECOGNITION_CODE, _SOP_CLASS, _PIXEL_REPRESENTATION = 0x00080010, 0x00080016, 0x00280103
+_FIRST_GROUP = 0x0008
+_TRAILING_PADDING = 0xFFFCFFFC
+_PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
+# Samples per Pixel to Pixel Representation, and the three on lossy compression: what gives the stored pixels their meaning.
+_DESCRIBING = frozenset(
+    {0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103}
+    | {0x00282110, 0x00282112, 0x00282114}
+)
 
 
-def read_object(data: bytes) -> Dataset:
-    """The data set of a file's bytes, with a file meta that names its transfer syntax.
+@dataclass(frozen=True)
+class PixelElement:
+    """The pixel element where it lies in the file: `value` is a view of it, without the delimiter of encapsulated pixels."""
 
-    Raises `QuarantineError` on what cannot be parsed to its end, `ReviewError` on ACR-NEMA objects, which are not converted
-    yet.
+    tag: int
+    vr: str
+    value: memoryview
+    encapsulated: bool
+    big_endian: bool
+
+
+@dataclass(frozen=True)
+class LegacyObject:
+    """A data set before, at and behind its pixels; all but the pixels in Explicit VR Little Endian.
+
+    `header` has no group lengths and no attributes that describe pixels, which are in `describing`. `dataset` is both, to look
+    at. `meta_class` and `meta_instance` are SOP Class and Instance UID of the file meta, empty where it has none.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's remarks on values; what matters of them becomes a finding
-        try:
-            dataset = pydicom.dcmread(BytesIO(data), force=True)
-            _settle_syntax(dataset)
-            if "RecognitionCode" in dataset or str(dataset.get("RecognitionCode", "")).startswith("ACR"):
-                raise ReviewError("an ACR-NEMA object: not converted yet")
-            _walk(dataset, 0)
-        except (QuarantineError, ReviewError):
-            raise
-        except RecursionError as error:
-            raise QuarantineError("sequences nested without end") from error
-        except Exception as error:  # pydicom raises many classes on damaged files
-            raise QuarantineError(f"cannot be read as DICOM to its end ({type(error).__name__})") from error
-    if len(dataset) == 0:
+
+    syntax: UID
+    header: bytes
+    describing: bytes
+    trailer: bytes
+    pixels: PixelElement | None
+    dataset: Dataset
+    meta_class: str
+    meta_instance: str
+
+
+def read_object(data: bytes) -> LegacyObject:
+    """The object in a file's bytes.
+
+    Raises `QuarantineError` on what does not hold to its end, `ReviewError` on what is not converted yet: ACR-NEMA objects and
+    private transfer syntaxes.
+    """
+    view = memoryview(data)
+    meta, start = _file_meta(view)
+    syntax = UID(meta.get(_TRANSFER_SYNTAX, ""))
+    if syntax == DeflatedExplicitVRLittleEndian:
+        view, start = _inflated(view[start:]), 0
+    if start == len(view):
         raise QuarantineError("holds no DICOM elements")
-    return dataset
-
-
-def _settle_syntax(dataset: Dataset) -> None:
-    if not hasattr(dataset, "file_meta") or dataset.file_meta is None:
-        dataset.file_meta = FileMetaDataset()
-    implicit, little = dataset.original_encoding
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        guessed = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = guessed
-    if UID(dataset.file_meta.TransferSyntaxUID).is_private:
+    if syntax and not syntax.startswith("1.2.840.10008."):
         raise ReviewError("a private transfer syntax: its pixels cannot be proved")
+    encoding = _encoding(view, start, syntax)
+    found = list(elements(view, start, len(view), encoding))
+    _require_distinct(found)
+    tags = {element.tag for element in found}
+    if _RECOGNITION_CODE in tags and _SOP_CLASS not in tags:
+        raise ReviewError("an ACR-NEMA object: not converted yet")
+    return _split(view, found, encoding, _settled(syntax, encoding), meta)
 
 
-def _walk(dataset: Dataset, depth: int) -> None:
-    """Parses every element now, so that what is broken shows here and not in a later stage."""
-    if depth > MOST_NESTED:
-        raise QuarantineError("sequences nested without end")
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value or ():
-                _walk(item, depth + 1)
+def _file_meta(view: memoryview) -> tuple[dict[int, str], int]:
+    """Values of the file meta information (PS3.10 section 7.1) by tag, and where the data set starts."""
+    start = 132 if bytes(view[128:132]) == b"DICM" else 4 if bytes(view[:4]) == b"DICM" else 0
+    meta = {}
+    while bytes(view[start : start + 2]) == b"\x02\x00":  # up to the data set: the group length is often wrong
+        element = next(elements(view, start, len(view), _encoding(view, start)))
+        if element.stop - element.value <= 64:
+            meta[element.tag] = bytes(view[element.value : element.stop]).decode("latin-1").strip("\0 ")
+        start = element.end
+    return meta, start
+
+
+def _encoding(view: memoryview, start: int, declared: str = "") -> Encoding:
+    """The encoding that the first element shows; what the file meta says of it is often wrong.
+
+    Raises `QuarantineError` where it begins with no group up to 0008, which every object has, and nothing is declared.
+    """
+    group = bytes(view[start : start + 2])
+    vr = bytes(view[start + 4 : start + 6]).decode("latin-1")
+    little = int.from_bytes(group, "little") <= _FIRST_GROUP
+    if not little and int.from_bytes(group, "big") > _FIRST_GROUP:
+        if not declared:
+            raise QuarantineError("does not begin like a DICOM data set")
+        little = declared != ExplicitVRBigEndian
+    return Encoding(vr in SHORT_VRS or vr in LONG_VRS, little)
+
+
+def _settled(syntax: UID, encoding: Encoding) -> UID:
+    """The transfer syntax of the pixels: as declared where they are compressed, as found where not."""
+    if syntax and syntax not in NATIVE:
+        if not encoding.little:
+            raise QuarantineError("compressed pixels in a big-endian data set, which does not exist")
+        return syntax
+    if not encoding.little:
+        return UID(ExplicitVRBigEndian)
+    return UID(ExplicitVRLittleEndian if encoding.explicit else ImplicitVRLittleEndian)
+
+
+def _inflated(deflated: memoryview) -> memoryview:
+    """A deflated data set (PS3.5 Annex A.5), bounded since a few KiB may inflate without end."""
+    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = decompressor.decompress(deflated, LARGEST_ITEM)
+    except zlib.error as error:
+        raise QuarantineError("the deflated data set is damaged") from error
+    if not decompressor.eof:
+        raise QuarantineError("the deflated data set is cut off, or inflates to more than 2 GiB")
+    return memoryview(data)
+
+
+def _require_distinct(found: list[Element]) -> None:
+    seen: set[int] = set()
+    for element in found:
+        if element.tag in seen:
+            raise QuarantineError(f"the data set has element {element.name} twice")
+        seen.add(element.tag)
+
+
+def _split(view: memoryview, found: list[Element], encoding: Encoding, syntax: UID, meta: dict[int, str]) -> LegacyObject:
+    pixels = [element for element in found if element.tag in _PIXEL_TAGS]
+    if len(pixels) > 1:
+        raise ReviewError("the data set has more than one pixel element, and only one can be proved")
+    last = pixels[0].tag if pixels else 0x7FE00010
+    around = Surroundings(_is_signed(view, found, encoding))
+    header: list[bytes] = []
+    describing: list[bytes] = []
+    trailer: list[bytes] = []
+    for element in found:
+        if (
+            element.tag in _PIXEL_TAGS
+            or not element.tag & 0xFFFF
+            or element.tag == _TRAILING_PADDING
+            or element.tag < 0x00080000
+        ):
+            continue  # group lengths and trailing padding are retired, groups below 8 are the file's and the network's
+        written = explicit_little(view, element, encoding, around)
+        part = trailer if element.tag > last else describing if element.tag in _DESCRIBING and pixels else header
+        part.append(written)
+    dataset = read_data_set(b"".join(header + describing))
+    if len(dataset) != len(header) + len(describing):
+        raise QuarantineError("the header cannot be read again as it was written")
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return LegacyObject(
+        syntax=syntax,
+        header=b"".join(header),
+        describing=b"".join(describing),
+        trailer=b"".join(trailer),
+        pixels=_pixel_element(view, pixels[0], encoding) if pixels else None,
+        dataset=dataset,
+        meta_class=meta.get(_CLASS, ""),
+        meta_instance=meta.get(_INSTANCE, ""),
+    )
+
+
+def _pixel_element(view: memoryview, element: Element, encoding: Encoding) -> PixelElement:
+    value = view[element.value : element.stop]
+    return PixelElement(element.tag, element.vr, value, element.undefined, not encoding.little)
+
+
+def _is_signed(view: memoryview, found: list[Element], encoding: Encoding) -> bool:
+    """Pixel Representation (0028,0103), on which the VR of attributes such as Pixel Padding Value hangs."""
+    values = [view[element.value : element.stop] for element in found if element.tag == _PIXEL_REPRESENTATION]
+    return any(int.from_bytes(value[:2], "little" if encoding.little else "big") == 1 for value in values)

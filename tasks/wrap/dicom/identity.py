@@ -1,0 +1,94 @@
+"""Who, what and when by a legacy header, as it stands there; what it says wrongly is left for reconcile."""
+
+import re
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from tasks.errors import QuarantineError, ReviewError
+from tasks.keys import key_of, uid_of
+from tasks.wrap.dicom.read import LegacyObject
+
+_VALID_UID = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2,}")
+_MISREAD = "\N{REPLACEMENT CHARACTER}"
+
+
+def is_valid_uid(uid: str) -> bool:
+    """Whether a UID is one by PS3.5 section 9.1, and long enough to be anybody's own."""
+    return 8 <= len(uid) <= 64 and _VALID_UID.fullmatch(uid) is not None
+
+
+def identity(legacy: LegacyObject, key: str, group_key: str) -> dict[str, Any]:
+    """The columns of `objects` on identity; UIDs that are none are replaced by ones minted per medium and patient.
+
+    Raises `QuarantineError` or `ReviewError` where the kind of object cannot be told.
+    """
+    dataset = legacy.dataset
+    sop_class = _uid(dataset, "SOPClassUID")
+    if not is_valid_uid(sop_class):
+        if is_valid_uid(legacy.meta_class):
+            raise ReviewError("no SOP Class UID in the data set, only in the file meta: it is not completed yet")
+        raise QuarantineError("no SOP Class UID: what kind of object it is cannot be told")
+    patient = text(dataset, "PatientID") or ""
+    uids = {}
+    for keyword, purpose in (("StudyInstanceUID", "study"), ("SeriesInstanceUID", "series"), ("SOPInstanceUID", "instance")):
+        uid = _uid(dataset, keyword)
+        if purpose == "instance" and not uid:
+            uid = legacy.meta_instance or key
+        uids[purpose] = uid if is_valid_uid(uid) else uid_of(purpose, group_key, patient, uid)
+    return {
+        "kind": "dicom",
+        "sop_class_uid": sop_class,
+        "sop_instance_uid": uids["instance"],
+        "study_instance_uid": uids["study"],
+        "series_instance_uid": uids["series"],
+        "assembly_key": key_of("study", uids["study"]),
+        "modality": text(dataset, "Modality"),
+        **_labels(dataset),
+    }
+
+
+def text(dataset: Dataset, keyword: str) -> str | None:
+    """One value as text, the first of several; `None` where it is absent, empty or cannot be read."""
+    try:
+        value = dataset.get(keyword)
+        first = value[0] if isinstance(value, list | tuple) and value else value
+        return str(first if first is not None else "").strip("\x00 ") or None
+    except Exception:  # values that break their VR or character set raise whatever pydicom raises
+        return None
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    """A UID as it stands; what holds several, or cannot be read, is none."""
+    try:
+        return str(dataset.get(keyword) or "").strip("\x00 ")
+    except Exception:  # as above
+        return ""
+
+
+def _labels(dataset: Dataset) -> dict[str, Any]:
+    values = {
+        "patient_name": _name(text(dataset, "PatientName") or ""),
+        "patient_id": text(dataset, "PatientID"),
+        "birth_date": _date(text(dataset, "PatientBirthDate")),
+        "sex": sex if (sex := text(dataset, "PatientSex")) in ("M", "F", "O") else None,
+        "study_date": _date(text(dataset, "StudyDate")),
+        "accession": text(dataset, "AccessionNumber"),
+        "institution": text(dataset, "InstitutionName"),
+    }
+    columns: dict[str, Any] = {}
+    for field, value in values.items():
+        if value:
+            confidence = 0.5 if _MISREAD in value else 1.0
+            columns |= {f"label_{field}": value, f"label_{field}_confidence": confidence, f"label_{field}_origin": "header"}
+    return columns
+
+
+def _name(name: str) -> str | None:
+    """The first component group that is not empty: alphabetic, else ideographic, else phonetic (PS3.5 section 6.2.1.1)."""
+    return next((group for group in (part.rstrip("^ ") for part in name.split("=")) if group), None)
+
+
+def _date(value: str | None) -> str | None:
+    digits = (value or "").replace(".", "")
+    return digits if re.fullmatch(r"(18|19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", digits) else None
