@@ -27,6 +27,7 @@ from tasks.workspace.states import Balance, balance
 from tasks.workspace.views import connect, define_views
 
 KEEP_REPLACED_SECONDS = 24 * 3600
+_PATHS = pa.schema([("path", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,11 @@ def _tidy(workspace: Workspace) -> None:
 
 
 def _staged(connection: Any, workspace: Workspace) -> int:
-    """Bytes of staged pixels; what an interrupted run verified and did not remove is removed here."""
-    files = pa.table({"path": [str(file.relative_to(workspace.staging)) for file in workspace.staging.glob("*/*.pixels")]})
+    """Bytes of staged pixels; what an interrupted run left there and nothing needs is removed."""
+    files = pa.table({"path": [str(file.relative_to(workspace.staging)) for file in workspace.staging.glob("*/*")]}, _PATHS)
     connection.register("staged_files", files)
-    verified = "SELECT path FROM objects JOIN staged_files USING (path) WHERE state = 'verified'"
-    for (path,) in connection.execute(verified).fetchall():
+    needed = "SELECT path FROM objects WHERE state <> 'verified' AND path IS NOT NULL"
+    for (path,) in connection.execute(f"SELECT path FROM staged_files WHERE path NOT IN ({needed})").fetchall():
         (workspace.staging / path).unlink()
     connection.unregister("staged_files")
     row = connection.execute("SELECT coalesce(sum(bytes), 0)::BIGINT FROM objects WHERE state <> 'verified'").fetchone()

@@ -2,7 +2,8 @@
 
 This is the whole pipeline on a page. Each view is SQL over the workspace's views (`tasks.workspace.views`); `key` makes an
 input row unique; rows with the same `group` are worked on together and share one fingerprint. Views name the fingerprint of
-the row above them, so that a redone stage makes exactly what hangs on it pending again.
+the row above them, so that a redone stage makes exactly what hangs on it pending again; what hangs on a row that is itself
+about to be redone is held back until then.
 """
 
 from collections.abc import Callable
@@ -94,26 +95,35 @@ RECONCILE_VIEW = """
            d.decision, d.value AS decision_value, d.decided_by, d.decided_at, d.reason AS decision_reason
     FROM studies s JOIN objects b USING (object_key) JOIN items i ON i.item_key = s.item_key
     LEFT JOIN latest_decisions d ON d.study_instance_uid = s.study_instance_uid
+    WHERE s.study_instance_uid NOT IN (FROM unsettled_studies)
 """
 
-VALIDATE_VIEW = """
+# What is not to be validated or loaded as it stands, for something it rests on is newer: the study is reconciled again first.
+_HELD_BACK = """
+    SELECT study_instance_uid FROM unsettled_studies UNION
+    SELECT s.study_instance_uid FROM studies s JOIN outcomes r ON r.stage = 'reconcile' AND r.key = s.object_key
+    WHERE s.commit > r.commit UNION
+    SELECT d.study_instance_uid FROM latest_decisions d JOIN links l USING (study_instance_uid) WHERE d.commit > l.commit
+"""
+
+VALIDATE_VIEW = f"""
     SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.header_sha256,
            h.fingerprint AS header_fingerprint, b.kind, b.sop_class_uid, b.transfer_syntax_uid, b.pixel_header,
            l.patient_id, l.decision, i.source
     FROM headers h JOIN objects b USING (object_key) JOIN items i ON i.item_key = h.item_key
     JOIN links l ON l.study_instance_uid = h.study_instance_uid
     JOIN outcomes o ON o.stage = 'reconcile' AND o.key = h.object_key
-    WHERE o.outcome = 'done'
+    WHERE o.outcome = 'done' AND h.study_instance_uid NOT IN ({_HELD_BACK})
 """
 
-LOAD_VIEW = """
+LOAD_VIEW = f"""
     SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.trailer, h.header_sha256,
            b.sop_class_uid, b.transfer_syntax_uid, b.path, coalesce(b.bytes, 0) + octet_length(h.header) AS bytes, b.sha256,
            b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id, i.source
     FROM headers h JOIN objects b USING (object_key) JOIN items i ON i.item_key = h.item_key
     JOIN links l ON l.study_instance_uid = h.study_instance_uid
     JOIN outcomes o ON o.stage = 'validate' AND o.key = h.object_key
-    WHERE o.outcome = 'done'
+    WHERE o.outcome = 'done' AND o.commit > h.commit AND h.study_instance_uid NOT IN ({_HELD_BACK})
 """
 
 STAGES: tuple[Stage, ...] = (

@@ -25,6 +25,10 @@ class RetryLaterError(FilmroomError):
     """What failed may pass (busy, timed out, connection lost): the item waits and is tried again later."""
 
 
+class NextRunError(RetryLaterError):
+    """What failed passes only when something is mended or scanned anew: the item waits for the next run."""
+
+
 class StageBlockedError(FilmroomError):
     """The whole stage cannot go on (source not mounted, target refuses us, disk full). The message names the mend."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tasks.configuration import Configuration
-from tasks.errors import QuarantineError, RetryLaterError
+from tasks.errors import NextRunError, QuarantineError, RetryLaterError
 
 LARGEST_ITEM = 2 * 2**30  # bytes that are read into memory as one item
 _LARGEST_DIRECTORY = 64 * 2**20  # bytes of a zip archive's directory; some 500,000 members
@@ -72,20 +72,20 @@ def members(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
 def read_item(configuration: Configuration, source: str, path: str, *, sha256: str) -> bytes:
     """The bytes of a file, or of `container!member`.
 
-    Raises `RetryLaterError` where they are not those of `sha256` or cannot be read now, `QuarantineError` above 2 GiB.
+    Raises `RetryLaterError` where they are not those of `sha256` any more or cannot be read now, `QuarantineError` above 2 GiB.
     """
     file = file_path(configuration.sources[source].path, path)
     member = path.partition("!")[2]
     try:
         data = _member(file, member) if member else _whole(file)
     except KeyError as error:
-        raise RetryLaterError("is no longer in its archive: run again to scan it anew") from error
+        raise NextRunError("is no longer in its archive: run again to scan it anew") from error
     except QuarantineError:
         raise
     except Exception as error:  # zipfile raises whatever it likes where an archive was changed
         raise RetryLaterError(f"cannot be read now ({type(error).__name__}): is the source mounted?") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise RetryLaterError("changed since it was scanned: run again to scan it anew")
+        raise NextRunError("changed since it was scanned: run again to scan it anew")
     return data
 
 

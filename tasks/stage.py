@@ -6,6 +6,7 @@ another table. What goes wrong with one row is raised as one of `tasks.errors` i
 stage's item boundary.
 """
 
+import errno
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.configuration import Configuration
-from tasks.errors import FilmroomError, QuarantineError, RetryLaterError, ReviewError, StageBlockedError
+from tasks.errors import FilmroomError, NextRunError, RetryLaterError, ReviewError, StageBlockedError
 
 Row = Mapping[str, Any]
 OutcomeKind = Literal["done", "waiting", "review", "quarantined", "duplicate", "excluded", "withdrawn"]
@@ -47,7 +48,8 @@ class Outcome:
 
     `key` is the input row's key, or that of an item found inside it (`scan`), in which case `input_key` names the row.
     `rows` are the table rows this brought forth, by table; the engine adds their fingerprint, the outcome row and the events.
-    `reason` is for a person, in one sentence, without PHI; required for every outcome but `done`.
+    `reason` is for a person, in one sentence, without PHI; required for every outcome but `done`. `again`: what waits is tried
+    again in this run.
     """
 
     key: str
@@ -56,29 +58,32 @@ class Outcome:
     reason: str = ""
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     input_key: str | None = None
+    again: bool = False
 
 
 StageFunction = Callable[[Sequence[Row], StageContext], Iterable[Outcome]]
 
 
-def outcome_of_error(error: Exception) -> tuple[OutcomeKind, str]:
-    """The outcome and reason an exception stands for; a blocked stage is not an outcome and is raised on."""
+def outcome_of_error(error: Exception, key: str, item_key: str) -> Outcome:
+    """The outcome an exception stands for; a blocked stage is not an outcome and is raised on."""
     match error:
         case StageBlockedError():
             raise error
+        case NextRunError():
+            return Outcome(key, item_key, "waiting", str(error))
         case RetryLaterError():
-            return "waiting", str(error)
+            return Outcome(key, item_key, "waiting", str(error), again=True)
         case ReviewError():
-            return "review", str(error)
-        case QuarantineError():
-            return "quarantined", str(error)
+            return Outcome(key, item_key, "review", str(error))
         case FilmroomError():
-            return "quarantined", str(error)
-        case OSError() if error.errno == 28:
+            return Outcome(key, item_key, "quarantined", str(error))
+        case OSError() if error.errno == errno.ENOSPC:
             raise StageBlockedError("no space left on the device: free some, then run again") from error
         case _:
             # The text of a foreign exception may carry a path or a name, so only its class is kept.
-            return "quarantined", f"unexpected {type(error).__name__} in this item: report it with the item's key"
+            logger.debug("%s: %s", key, type(error).__name__)
+            reason = f"unexpected {type(error).__name__} in this item: report it with the item's key"
+            return Outcome(key, item_key, "quarantined", reason)
 
 
 def each_row(batch: Sequence[Row], key: str, work: Callable[[Row], Iterable[Outcome]]) -> Iterator[Outcome]:
@@ -87,10 +92,7 @@ def each_row(batch: Sequence[Row], key: str, work: Callable[[Row], Iterable[Outc
         try:
             yield from list(work(row))
         except Exception as error:  # the item boundary
-            kind, reason = outcome_of_error(error)
-            if kind == "quarantined" and not isinstance(error, FilmroomError):
-                logger.debug("%s: %s", row[key], type(error).__name__)
-            yield Outcome(key=row[key], item_key=row["item_key"], outcome=kind, reason=reason)
+            yield outcome_of_error(error, row[key], row["item_key"])
 
 
 def each_group(
@@ -105,6 +107,5 @@ def each_group(
         try:
             yield from list(work(rows))
         except Exception as error:  # the item boundary
-            kind, reason = outcome_of_error(error)
             for row in rows:
-                yield Outcome(key=row[key], item_key=row["item_key"], outcome=kind, reason=reason)
+                yield outcome_of_error(error, row[key], row["item_key"])

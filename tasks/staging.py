@@ -24,11 +24,14 @@ def stage_element(staging: Path, object_key: str, element: bytes) -> StagedEleme
     final = staging / path
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(element)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(final)
+    try:
+        with temporary.open("wb") as file:
+            file.write(element)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(final)
+    finally:
+        temporary.unlink(missing_ok=True)
     descriptor = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)

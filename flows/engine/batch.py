@@ -112,7 +112,7 @@ def put_down(
         uncommitted=put_rows(workspace, tables, action=stage, at=at),
         keys=tuple(inputs),
         item_keys=tuple(sorted({outcome.item_key for outcome in outcomes if outcome.item_key})),
-        retry=tuple(o.key for o in outcomes if o.outcome == "waiting" and o.input_key is None),
+        retry=tuple(outcome.key for outcome in outcomes if outcome.again),
         staged=sum(row.get("bytes") or 0 for row in tables.get("objects", ())),
     )
 
@@ -132,5 +132,5 @@ def _outcome_rows(
             "source": row.get("source"),
             "outcome": outcome.outcome,
             "reason": outcome.reason,
-            "not_before": at + timedelta(seconds=1) if outcome.outcome == "waiting" and outcome.input_key is None else None,
+            "not_before": at + timedelta(seconds=1) if outcome.again else None,
         }

@@ -6,6 +6,7 @@ which are found by what the commit touched. When nothing is left, one look at th
 
 import pickle
 import queue
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tasks.workspace.snapshot import Snapshot
 GATHER_SECONDS = 1.0
 GATHER_ROWS = 4000
 ATTEMPTS = 5
+LEAST_FREE = 2**20  # bytes; with less a worker cannot say why it failed
 UPSTREAM_OF_STAGING = frozenset({"scan", "wrap"})
 
 
@@ -211,6 +213,8 @@ class Loop:
             self.staged += result.staged
             done.unlink()
             self.progress.finished[flight.stage.name] = self.progress.finished.get(flight.stage.name, 0) + flight.rows
+        elif failed and shutil.disk_usage(self.workspace.root).free < LEAST_FREE:
+            self.progress.blocked[flight.stage.name] = "no space left on the device: free some, then run again"
         elif failed:
             self._suspect(flight)
             return

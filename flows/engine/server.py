@@ -96,4 +96,4 @@ def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, log: Path
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise StageBlockedError(f"the Prefect server did not start: see {log}")
+    raise StageBlockedError(f"the Prefect server did not start: is there room in {log.parent}? Its log is {log.name} there")

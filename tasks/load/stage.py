@@ -42,8 +42,8 @@ def _outcome(shipment: Shipment, context: StageContext) -> Outcome:
         what = "the target holds another object under this UID" if shipment.there else "what came back is not what was sent"
         error = ReviewError(f"{what}: {returned.fault}")
     if error is not None or returned is None:
-        kind, reason = outcome_of_error(error or ReviewError("the target did not give this object back"))
-        return Outcome(row["object_key"], row["item_key"], kind, reason)
+        failure = error or ReviewError("the target did not give this object back")
+        return outcome_of_error(failure, row["object_key"], row["item_key"])
     receipt = {
         "target": target_name(context.configuration),
         "sop_instance_uid": row["sop_instance_uid"],

@@ -84,8 +84,7 @@ def _object(row: Row, verdict: Verdict, study: FilmStudy, decided_at: datetime, 
             raise ReviewError(TWO_CONTENTS)  # whose it is does not tell which content counts
         header = compose_header(row, verdict.person, study, decided_at, context.configuration.project.issuer)
     except Exception as error:  # the item boundary within a study
-        kind, reason = outcome_of_error(error)
-        return Outcome(key, item, kind, reason)
+        return outcome_of_error(error, key, item)
     return Outcome(key, item, rows={"headers": [header]})
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from tasks.configuration import FilmSource
-from tasks.errors import QuarantineError, RetryLaterError
+from tasks.errors import NextRunError, QuarantineError, RetryLaterError
 from tasks.scan.archives import Reading, archive_items, content_items, read_through, recognised
 from tasks.scan.items import NOTHING, Content, item_outcome
 from tasks.scan.recognise import Recognised
@@ -57,7 +57,7 @@ def scan_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]
 
 def _unread(outcome: Outcome, row: Row) -> Outcome:
     found = Recognised(None, "other", outcome.outcome, outcome.reason)
-    return item_outcome(row, row["path"], found, Content(row["bytes"], None))
+    return replace(item_outcome(row, row["path"], found, Content(row["bytes"], None)), again=outcome.again)
 
 
 def _missing(row: Row) -> Iterator[Outcome]:
@@ -86,9 +86,9 @@ def _file(row: Row, context: StageContext) -> Iterator[Outcome]:
             outcomes = list(_items(row, file, reading, source.kind, context))
             after = os.stat(path)  # noqa: PTH116
     except PermissionError as error:
-        raise RetryLaterError("may not be read: mend its permissions, then run again") from error
+        raise NextRunError("may not be read: mend its permissions, then run again") from error
     except FileNotFoundError as error:
-        raise RetryLaterError("is gone since it was listed") from error
+        raise NextRunError("is gone since it was listed") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise

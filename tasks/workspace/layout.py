@@ -61,6 +61,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _ours(path: Path, folders: tuple[Path, ...], temporary: Path) -> bool:
+    """Whether this is left of a workspace that could not be made, such as on a full disk."""
+    return path == temporary or (path in folders and not any(path.iterdir()))
+
+
 def open_workspace(root: Path, project: str, *, create: bool = False) -> Workspace:
     """The workspace of a project; makes it where `create` says so and nothing is there.
 
@@ -71,13 +76,14 @@ def open_workspace(root: Path, project: str, *, create: bool = False) -> Workspa
     if not identity.exists():
         if not create:
             raise WorkspaceError(f"{root}: no workspace there yet: start a migration with `filmroom run`")
-        if root.exists() and any(root.iterdir()):
+        folders = (workspace.log, workspace.staging, workspace.spill, workspace.report)
+        temporary = root / "workspace.json.new"
+        if root.exists() and any(not _ours(path, folders, temporary) for path in root.iterdir()):
             raise WorkspaceError(f"{root}: holds other files and is no workspace: choose an empty folder")
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o750)
-        for folder in (workspace.log, workspace.staging, workspace.spill, workspace.report):
+        for folder in folders:
             folder.mkdir(exist_ok=True)
-        temporary = root / "workspace.json.new"
         temporary.write_text(json.dumps({"project": project, "format": 1}) + "\n")
         temporary.rename(identity)
         sync_folder(root)

@@ -62,6 +62,7 @@ def define_views(
         SELECT * FROM raw_decisions
         QUALIFY row_number() OVER (PARTITION BY study_instance_uid ORDER BY commit DESC, decided_at DESC) = 1""")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW unsettled_studies AS {UNSETTLED_STUDIES}")
 
 
 def define_raw(
@@ -96,6 +97,13 @@ RELEASED_GROUPS = """
         WHERE i.kind IN ('film', 'dicom') AND coalesce(w.outcome, 'waiting') = 'waiting'
     )
     SELECT group_key FROM files WHERE seen >= listed AND group_key NOT IN (SELECT group_key FROM unwrapped)
+"""
+
+# A study with a member that was scanned or wrapped since it was assembled.
+UNSETTLED_STUDIES = """
+    SELECT s.study_instance_uid FROM studies s JOIN wrapped b USING (object_key)
+    JOIN outcomes c ON c.stage = 'scan' AND c.key = b.item_key
+    WHERE c.commit > b.commit OR b.commit > s.commit
 """
 
 

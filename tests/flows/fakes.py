@@ -18,10 +18,10 @@ from flows.engine.loop import Loop, Progress
 from flows.engine.pending import Pending
 from flows.stages import STAGES, Stage
 from tasks.configuration import Configuration, read_configuration
-from tasks.errors import RetryLaterError, StageBlockedError
+from tasks.errors import RetryLaterError, ReviewError, StageBlockedError
 from tasks.keys import object_key, uid_of
 from tasks.scan.listing import write_listing
-from tasks.stage import Outcome, Row, StageContext, each_row
+from tasks.stage import Outcome, Row, StageContext, each_group, each_row
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.reading import open_views
 from tasks.workspace.snapshot import Snapshot, read_snapshot
@@ -94,21 +94,31 @@ def wrap(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
 
 
 def reconcile(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
-    for row in batch:
-        patient = row["decision_value"] or row["label_patient_id"]
-        same = {name: row[name] for name in ("study_instance_uid", "item_key")}
-        link = same | {"patient_id": patient, "decision": "auto" if patient else "review"}
-        if not patient or row["conflict"]:
-            yield Outcome(row["object_key"], row["item_key"], "review", row["conflict"] or "nobody", {"links": [link]})
-            continue
-        header = same | {"object_key": row["object_key"], "sop_instance_uid": row["sop_instance_uid"]}
-        header |= {"header": f"{patient} {row['series_instance_uid']} {row['instance_number']}".encode()}
-        yield Outcome(row["object_key"], row["item_key"], rows={"links": [link], "headers": [header]})
+    return each_group(batch, "study_instance_uid", "object_key", _reconciled)
+
+
+def _reconciled(rows: Sequence[Row]) -> Iterator[Outcome]:
+    read = sorted({row["label_patient_id"] for row in rows if row["label_patient_id"]})
+    patient = rows[0]["decision_value"] or (read[0] if len(read) == 1 else None)
+    conflict = next((row["conflict"] for row in rows if row["conflict"]), None)
+    sure = patient and (rows[0]["decision_value"] or not conflict)
+    link = {"study_instance_uid": rows[0]["study_instance_uid"], "item_key": rows[0]["item_key"], "patient_id": patient}
+    links = [link | {"decision": "auto" if sure else "review"}]
+    for row in rows:
+        made: dict[str, Any] = {"links": links}
+        links = []
+        if sure:
+            names = ("item_key", "object_key", "study_instance_uid", "sop_instance_uid")
+            text = f"{patient} {row['study_instance_uid']} {row['instance_number']}"
+            made["headers"] = [{name: row[name] for name in names} | {"header": text.encode()}]
+        yield Outcome(row["object_key"], row["item_key"], *(("done", "") if sure else ("review", "nobody")), made)
 
 
 def validate(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
-    for row in batch:
-        yield Outcome(row["object_key"], row["item_key"])
+    with (context.workspace / "validated.txt").open("a") as file:
+        for row in batch:
+            file.write(f"{row['sop_instance_uid']} {row['header'].decode()}\n")
+            yield Outcome(row["object_key"], row["item_key"])
 
 
 def load(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
@@ -118,7 +128,11 @@ def load(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
             return iter([told])
         sent = context.workspace / "sent.txt"
         line = f"{row['sop_instance_uid']} {row['header'].decode()}\n"
-        if line not in (sent.read_text() if sent.exists() else ""):
+        assert line in (context.workspace / "validated.txt").read_text()
+        before = sent.read_text() if sent.exists() else ""
+        if row["sop_instance_uid"] in before and line not in before:
+            raise ReviewError("the target holds something else under this UID")
+        if line not in before:
             assert (context.staging / row["path"]).exists()
             with sent.open("a") as file:
                 file.write(line)

@@ -50,7 +50,8 @@ def _element(pixels: NDArray[Any], attributes: Dataset, codec: str) -> tuple[byt
 
 
 def _jpeg_ls(pixels: NDArray[Any]) -> bytes:
-    return bytes(imagecodecs.jpegls_encode(pixels))
+    # Noise over the whole range grows when it is encoded, beyond the room that the codec takes by itself.
+    return bytes(imagecodecs.jpegls_encode(pixels, out=2 * pixels.nbytes + 4096))
 
 
 def _jpeg2000(pixels: NDArray[Any]) -> bytes:
