@@ -33,23 +33,29 @@ def rendition_for(row: Row, element: bytes, accepted: dict[tuple[str, str], int]
     `accepted` gives the context ID by (SOP class, transfer syntax). Raises `ReviewError` where the target takes none of it, or
     only what could not be proved.
     """
-    sop_class, syntax = row["sop_class_uid"], row["transfer_syntax_uid"]
     staged = b"".join((row["header"], element, row["trailer"] or b""))
-    if context_id := accepted.get((sop_class, syntax)):
-        return Rendition(staged, syntax, context_id)
+    sop_class, syntax = row["sop_class_uid"], sent_syntax(row, accepted)
+    if syntax != row["transfer_syntax_uid"]:
+        if row["transfer_syntax_uid"] != EXPLICIT:
+            staged = _decoded(row, element)
+        if syntax == IMPLICIT:
+            staged = _implicit(staged, row)
+    return Rendition(staged, syntax, accepted[sop_class, syntax])
+
+
+def sent_syntax(row: Row, accepted: dict[tuple[str, str], int]) -> str:
+    """The transfer syntax in which an object goes to a target; parameters and errors as `rendition_for`."""
+    sop_class, syntax = row["sop_class_uid"], row["transfer_syntax_uid"]
+    if (sop_class, syntax) in accepted:
+        return str(syntax)
     if is_lossy(syntax):
         raise ReviewError(
             f"the target does not take {sop_class} in {syntax}; such pixels go as they are or, unprovable, not at all"
         )
-    explicit, implicit = accepted.get((sop_class, EXPLICIT)), accepted.get((sop_class, IMPLICIT))
-    if explicit is None and implicit is None:
-        raise ReviewError(f"the target does not take SOP class {sop_class}")
-    if syntax != EXPLICIT:
-        staged = _decoded(row, element)
-    if explicit is not None:
-        return Rendition(staged, EXPLICIT, explicit)
-    assert implicit is not None
-    return Rendition(_implicit(staged, row), IMPLICIT, implicit)
+    for native in (EXPLICIT, IMPLICIT):
+        if (sop_class, native) in accepted:
+            return native
+    raise ReviewError(f"the target does not take SOP class {sop_class}")
 
 
 def _decoded(row: Row, element: bytes) -> bytes:

@@ -1,12 +1,13 @@
 """Sending what the target does not have; the staged pixels are checked against their hash on the way out."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks import network
 from tasks.errors import RetryLaterError, ReviewError, StageBlockedError
 from tasks.load.look import look
-from tasks.load.rendition import rendition_for
+from tasks.load.rendition import rendition_for, sent_syntax
 from tasks.load.shipment import Shipment, storage_contexts
 from tasks.load.target import require_services
 from tasks.network.services import FIND_CONTEXT, GET_CONTEXT
@@ -24,12 +25,20 @@ def send(peer: network.Peer, shipments: Sequence[Shipment], staging: Path) -> No
             require_services(peer, association)
             look(association, shipments)
             for shipment in shipments:
-                if not shipment.there and shipment.error is None:
+                if shipment.there:
+                    _note_syntax(shipment, association)
+                elif shipment.error is None:
                     _send_one(association, shipment, staging)
     except RetryLaterError as lost:
         for shipment in shipments:
             if not shipment.there and shipment.sent_syntax is None:
                 shipment.error = shipment.error or lost
+
+
+def _note_syntax(shipment: Shipment, association: network.Association) -> None:
+    """An object that is there went, by an earlier run that could not say so any more, in the same syntax as it would now."""
+    with suppress(ReviewError):
+        shipment.sent_syntax = sent_syntax(shipment.row, association.accepted)
 
 
 def _send_one(association: network.Association, shipment: Shipment, staging: Path) -> None:

@@ -83,7 +83,7 @@ RECEIPTS = Table(
             FINGERPRINT,
             column("wave", TEXT, "the wave it was sent in"),
             column("sent_at", MOMENT, "when"),
-            column("sent_syntax", TEXT, "transfer syntax it was sent in; null: it was there already"),
+            column("sent_syntax", TEXT, "transfer syntax in which it goes to this target; null: it was there in another"),
             column("sent_header_sha256", TEXT, "`headers.header_sha256` of what was sent"),
             column("commitment", TEXT, "answer to a storage commitment request, where one was made"),
             column("read_back_sha256", TEXT, "pixel hash of what came back; null without pixels"),
