@@ -61,16 +61,17 @@ class FrameShape:
 
 Decoder = Callable[[bytes], NDArray[Any]]
 
+# These decoders fill what is missing, or look for it for seconds: a cut is found before they are called.
 _JPEG: dict[str, Decoder] = {
     JPEGLossless: imagecodecs.ljpeg_decode,
     JPEGLosslessSV1: imagecodecs.ljpeg_decode,
     JPEGBaseline8Bit: imagecodecs.jpeg_decode,
     JPEGExtended12Bit: imagecodecs.jpeg_decode,
+    JPEGLSLossless: imagecodecs.jpegls_decode,
+    JPEGLSNearLossless: imagecodecs.jpegls_decode,
 }
 # These decoders refuse a codestream that is cut off, and need no help.
 _STRICT: dict[str, Decoder] = {
-    JPEGLSLossless: imagecodecs.jpegls_decode,
-    JPEGLSNearLossless: imagecodecs.jpegls_decode,
     JPEG2000Lossless: imagecodecs.jpeg2k_decode,
     JPEG2000: imagecodecs.jpeg2k_decode,
     HTJ2KLossless: imagecodecs.jpeg2k_decode,
@@ -170,7 +171,7 @@ def _inflated(codestream: bytes, shape: FrameShape) -> bytes:
 
 
 def _require_end_of_image(codestream: bytes) -> None:
-    """Raises where a JPEG has no End of Image marker behind its first scan: decoders fill what is missing with gray."""
+    """Raises where a JPEG or JPEG-LS codestream has no End of Image marker behind the start of its first scan."""
     place = 2
     while codestream[place : place + 1] == b"\xff":
         marker = codestream[place + 1 : place + 2]
@@ -178,7 +179,7 @@ def _require_end_of_image(codestream: bytes) -> None:
             place += 1
             continue
         place += 2 + int.from_bytes(codestream[place + 2 : place + 4], "big")
-        if marker == b"\xda":  # Start of Scan: after it a marker is never part of the data (ISO 10918-1 B.1.1.5)
+        if marker == b"\xda":  # Start of Scan: no byte pair of the data looks like a marker (ISO 10918-1 B.1.1.5)
             break
     if codestream[:2] != b"\xff\xd8" or codestream.find(b"\xff\xd9", place) < 0:
         raise QuarantineError("a JPEG codestream is cut off: it has no end marker")

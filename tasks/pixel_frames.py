@@ -4,6 +4,7 @@ Only one frame is decoded at a time. Uncompressed frames are views into the valu
 inflated as a whole.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -174,7 +175,7 @@ def codestreams(dataset: Dataset) -> Iterator[bytes]:
         for frame in generate_frames(dataset.PixelData, number_of_frames=frames, extended_offsets=extended):
             seen += 1
             yield frame[:-1] if frame.endswith(_END_OF_IMAGE + b"\x00") else frame
-    except (AttributeError, ValueError, EOFError, OverflowError, MemoryError) as error:
+    except (AttributeError, ValueError, EOFError, OverflowError, struct.error) as error:
         raise QuarantineError(f"the fragments of pixel data cannot be told into {frames} frames") from error
     if seen != frames:
         raise QuarantineError(f"{seen} codestreams for {frames} frames")

@@ -1,0 +1,170 @@
+"""Pixels are staged as the bytes they came as; what has to be turned round is the same picture, and proved to be."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import encapsulate, encapsulate_extended
+
+from tests.pixels.reference import (
+    BASELINE,
+    BIG,
+    EXPLICIT,
+    IMPLICIT,
+    JPEG_2000_LOSSY,
+    JPEG_LS,
+    JPEG_LS_NEAR,
+    LOSSLESS,
+    RLE,
+    codestream,
+    described,
+    reference_hash,
+)
+from tests.wrap_dicom.conftest import Take
+from tests.wrap_dicom.objects import PICTURE, file_bytes, legacy, whole
+
+FRAMES = np.random.default_rng(2).integers(0, 4096, (2, 16, 18)).astype(np.uint16)
+BYTES = (FRAMES // 16).astype(np.uint8)
+UNREGISTERED = {"1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.4.110"}  # by this pydicom
+
+
+@pytest.mark.parametrize("syntax", [s for s in (*LOSSLESS, BASELINE, JPEG_LS_NEAR, JPEG_2000_LOSSY) if s not in UNREGISTERED])
+@pytest.mark.parametrize("fragments", [1, 2])
+@pytest.mark.parametrize("table", [True, False])
+def test_encapsulated_pixels_are_staged_byte_for_byte(syntax: str, fragments: int, table: bool, take: Take) -> None:
+    frames, stored = (BYTES, 8) if syntax in (BASELINE, JPEG_LS_NEAR, JPEG_2000_LOSSY) else (FRAMES, 12)
+    if syntax == RLE and fragments > 1 and not table:
+        return  # nothing says where one such frame ends
+    streams = [codestream(frame, syntax, described(frames, stored=stored)) for frame in frames]
+    value = encapsulate(streams, fragments_per_frame=fragments, has_bot=table)
+    data = file_bytes(legacy(frames, stored, syntax, value))
+    outcome, staging = take(data)
+    assert outcome.outcome == "done", outcome.reason
+    (row,) = outcome.rows["objects"]
+    element = (staging / row["path"]).read_bytes()
+    assert element[:12] == b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff"
+    assert element[12:] == value + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    assert element in data
+    assert row["transfer_syntax_uid"] == syntax
+    assert row["pixel_hash_kind"] == ("codestream" if stored == 8 else "decoded")
+    if stored == 12:
+        assert row["pixel_sha256"] == reference_hash(frames, stored=12)
+
+
+def test_an_extended_offset_table_stays_in_the_header(take: Take) -> None:
+    streams = [codestream(frame, RLE, described(FRAMES, stored=12)) for frame in FRAMES]
+    value, offsets, lengths = encapsulate_extended(streams)
+    source = legacy(FRAMES, 12, RLE, value)
+    source.ExtendedOffsetTable, source.ExtendedOffsetTableLengths = offsets, lengths
+    outcome, staging = take(file_bytes(source))
+    (row,) = outcome.rows["objects"]
+    assert row["pixel_sha256"] == reference_hash(FRAMES, stored=12)
+    assert whole(row, staging).ExtendedOffsetTable == offsets
+
+
+@pytest.mark.parametrize("frames", [FRAMES, BYTES, BYTES[:1, :3, :3]], ids=["words", "bytes", "odd"])
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
+def test_uncompressed_pixels_are_the_same_from_every_encoding(frames: np.ndarray, syntax: str, take: Take) -> None:
+    stored = 12 if frames.dtype == np.uint16 else 8
+    outcome, staging = take(file_bytes(legacy(frames, stored, syntax)))
+    assert outcome.outcome == "done", outcome.reason
+    (row,) = outcome.rows["objects"]
+    element = (staging / row["path"]).read_bytes()
+    wanted = frames.astype(frames.dtype.newbyteorder("<")).tobytes()
+    assert element[12:] == wanted + b"\0" * (len(wanted) % 2)
+    assert (row["transfer_syntax_uid"], row["pixel_sha256"]) == (EXPLICIT, reference_hash(frames, stored=stored))
+    assert (row["rows"], row["columns"], row["frames"], row["bits_stored"]) == (*frames.shape[1:], len(frames), stored)
+
+
+def test_a_wide_sample_in_big_endian_words_goes_to_a_person(take: Take) -> None:
+    outcome, staging = take(file_bytes(legacy(FRAMES.astype(np.uint32), 32, BIG)))
+    assert (outcome.outcome, outcome.reason[:18]) == ("review", "big-endian pixels ")
+    assert not staging.exists()
+
+
+def test_bytes_that_pad_pixels_stay_and_more_than_padding_goes_to_a_person(take: Take) -> None:
+    plain = PICTURE.tobytes()
+    padded, staging = take(file_bytes(legacy(value=plain + b"\0" * 100)), "padded")
+    assert (staging / padded.rows["objects"][0]["path"]).read_bytes()[12:] == plain + b"\0" * 100
+    assert padded.rows["objects"][0]["pixel_sha256"] == reference_hash(PICTURE, stored=12)
+    for name, more in (("other", b"\0" * 99 + b"\1"), ("frame", bytes(len(plain)))):
+        outcome, _ = take(file_bytes(legacy(value=plain + more)), name)
+        assert outcome.outcome == "review"
+        assert f"has {len(plain) + len(more)} bytes, its header describes {len(plain)}" in outcome.reason
+
+
+def test_syntax_and_pixels_that_contradict_each_other_go_to_a_person(take: Take) -> None:
+    value = encapsulate([codestream(PICTURE[0], JPEG_LS, described(PICTURE, stored=12))])
+    wrong = file_bytes(legacy(syntax=JPEG_LS, value=value))
+    at = wrong.index(JPEG_LS.encode())
+    named = {"uncompressed one": EXPLICIT, "cannot be proved": "1.2.840.10008.1.2.4.93"}
+    for reason, syntax in named.items():
+        meta = wrong[:at] + syntax.encode().ljust(len(JPEG_LS), b"\0") + wrong[at + len(JPEG_LS) :]
+        outcome, _ = take(meta, reason.replace(" ", ""))
+        assert outcome.outcome == "review"
+        assert reason in outcome.reason
+    native = file_bytes(legacy())
+    at = native.index(EXPLICIT.encode())
+    meta = native[: at - 2] + b"\x16\0" + JPEG_LS.encode() + native[at + 20 :]
+    outcome, _ = take(meta, "native")
+    assert (outcome.outcome, "not encapsulated" in outcome.reason) == ("review", True)
+
+
+def test_lossy_pixels_that_do_not_decode_are_quarantined_though_their_bytes_could_be_hashed(take: Take) -> None:
+    stream = codestream(BYTES[0], BASELINE, described(BYTES[:1], stored=8))
+    outcome, staging = take(file_bytes(legacy(BYTES[:1], 8, BASELINE, encapsulate([stream[: len(stream) // 2]]))))
+    assert (outcome.outcome, outcome.reason) == ("quarantined", "a JPEG codestream is cut off: it has no end marker")
+    assert not staging.exists()
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from tasks.configuration import Configuration
+from tasks.stage import StageContext
+from tasks.wrap.dicom import wrap_dicom
+folder, sha256 = Path(sys.argv[1]), sys.argv[2]
+source = {"kind": "archive", "name": "cd", "path": folder}
+configuration = Configuration.model_validate({"project": {"name": "t", "workspace": folder}, "source": [source]})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+row = {"item_key": "k", "source": "cd", "path": "big.dcm", "sha256": sha256, "group_key": "g"}
+(outcome,) = wrap_dicom(row, StageContext(configuration, folder, "wrap"))
+assert outcome.outcome == "done"
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, JPEG_LS])
+def test_memory_is_a_few_times_the_file_whatever_it_inflates_to(syntax: str, tmp_path: Path) -> None:
+    frame = np.zeros((1024, 1024), np.uint16)
+    count = 20 if syntax == EXPLICIT else 100  # 40 MB as they are; 200 MB once decoded
+    source = legacy(frame[None], 12, EXPLICIT, b"\0\0")
+    source.NumberOfFrames = count
+    source.PixelData = bytes(frame.nbytes * count)
+    if syntax == JPEG_LS:
+        source.file_meta.TransferSyntaxUID = pydicom.uid.UID(JPEG_LS)
+        source.PixelData = encapsulate([codestream(frame, JPEG_LS, described(frame[None], stored=12))] * count)
+        source["PixelData"].is_undefined_length = True
+    data = file_bytes(source)
+    (tmp_path / "big.dcm").write_bytes(data)
+    sha256 = subprocess.run(["sha256sum", tmp_path / "big.dcm"], capture_output=True, text=True, check=True).stdout.split()[0]
+    run = subprocess.run([sys.executable, "-c", MEMORY, tmp_path, sha256], capture_output=True, text=True, check=True)
+    assert int(run.stdout) * 1024 < 4 * len(data) + 20 * 2**20
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG, JPEG_LS, RLE])
+def test_dcmtk_reads_source_and_staged_object_alike(
+    syntax: str, take: Take, tmp_path: Path, debian_tool: Callable[[str], str]
+) -> None:
+    value = None
+    if syntax in (JPEG_LS, RLE):
+        value = encapsulate([codestream(frame, syntax, described(FRAMES, stored=12)) for frame in FRAMES])
+    outcome, staging = take(file_bytes(legacy(FRAMES, 12, syntax, value)))
+    whole(outcome.rows["objects"][0], staging).save_as(tmp_path / "staged.dcm", enforce_file_format=True)
+    tool = {JPEG_LS: "dcmdjpls", RLE: "dcmdrle"}.get(syntax, "dcmconv")
+    subprocess.run([debian_tool(tool), tmp_path / "staged.dcm", tmp_path / "plain.dcm"], check=True, capture_output=True)
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "plain.dcm").pixel_array, FRAMES)
