@@ -122,8 +122,8 @@ def test_the_vr_that_hangs_on_the_sign_follows_it(take: Take) -> None:
         source = legacy(frames, stored=12, syntax=IMPLICIT)
         outcome, staging = take(file_bytes(source))
         got = whole(outcome.rows["objects"][0], staging)
-        wanted = "SS" if frames.dtype.kind == "i" else "US"
-        assert got["PixelPaddingValue"].VR == wanted
+        vr = str(got["PixelPaddingValue"].VR)
+        assert vr == ("SS" if frames.dtype.kind == "i" else "US")
         assert got.PixelPaddingValue == source.PixelPaddingValue
 
 

@@ -48,7 +48,7 @@ def test_encapsulated_pixels_are_staged_byte_for_byte(syntax: str, fragments: in
     element = (staging / row["path"]).read_bytes()
     assert element[:12] == b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff"
     assert element[12:] == value + b"\xfe\xff\xdd\xe0\0\0\0\0"
-    assert element in data
+    assert element[12:] in data
     assert row["transfer_syntax_uid"] == syntax
     assert row["pixel_hash_kind"] == ("codestream" if stored == 8 else "decoded")
     if stored == 12:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from tasks.errors import QuarantineError, ReviewError
 from tasks.keys import key_of, uid_of
@@ -49,11 +50,11 @@ def identity(legacy: LegacyObject, key: str, group_key: str) -> dict[str, Any]:
 
 
 def text(dataset: Dataset, keyword: str) -> str | None:
-    """One value as text, the first of several; `None` where it is absent, empty or cannot be read."""
+    """A value as text, several as they stand with their backslash; `None` where it is absent, empty or cannot be read."""
     try:
         value = dataset.get(keyword)
-        first = value[0] if isinstance(value, list | tuple) and value else value
-        return str(first if first is not None else "").strip("\x00 ") or None
+        values = value if isinstance(value, MultiValue) else [value if value is not None else ""]
+        return "\\".join(str(one).strip("\x00 ") for one in values) or None
     except Exception:  # values that break their VR or character set raise whatever pydicom raises
         return None
 

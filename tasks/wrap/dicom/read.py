@@ -65,10 +65,10 @@ def read_object(data: bytes) -> LegacyObject:
     syntax = UID(meta.get(_TRANSFER_SYNTAX, ""))
     if syntax == DeflatedExplicitVRLittleEndian:
         view, start = _inflated(view[start:]), 0
-    if start == len(view):
-        raise QuarantineError("holds no DICOM elements")
     if syntax and not syntax.startswith("1.2.840.10008."):
         raise ReviewError("a private transfer syntax: its pixels cannot be proved")
+    if not bytes(view[start : start + 8]).strip(b"\0"):
+        raise QuarantineError("holds no DICOM elements")
     encoding = _encoding(view, start, syntax)
     found = list(elements(view, start, len(view), encoding))
     _require_distinct(found)
