@@ -146,6 +146,5 @@ def compose(header: bytes, element: bytes | None, trailer: bytes, syntax: str) -
 
 
 def encapsulated_copy(value: bytes) -> bytes:
-    """Staged element of an encapsulated value: offset table and fragments unchanged, one delimiter at its end."""
-    value = value.removesuffix(SEQUENCE_DELIMITER)
+    """Staged element of an encapsulated value that has no delimiter: offset table and fragments as they are, then one."""
     return b"".join((struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF), value, SEQUENCE_DELIMITER))

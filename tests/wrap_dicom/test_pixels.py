@@ -55,6 +55,16 @@ def test_encapsulated_pixels_are_staged_byte_for_byte(syntax: str, fragments: in
         assert row["pixel_sha256"] == reference_hash(frames, stored=12)
 
 
+def test_a_fragment_that_ends_or_goes_on_like_a_delimiter_is_whole(take: Take) -> None:
+    stream = codestream(BYTES[0], BASELINE, described(BYTES[:1], stored=8))
+    delimiter = b"\xfe\xff\xdd\xe0\0\0\0\0"
+    for name, stream_behind in (("end", delimiter), ("middle", delimiter + b"more")):
+        value = encapsulate([stream + b"\0" * (len(stream) % 2) + stream_behind])
+        outcome, staging = take(file_bytes(legacy(BYTES[:1], 8, BASELINE, value)), name)
+        assert outcome.outcome == "done", outcome.reason
+        assert (staging / outcome.rows["objects"][0]["path"]).read_bytes()[12:] == value + delimiter
+
+
 def test_an_extended_offset_table_stays_in_the_header(take: Take) -> None:
     streams = [codestream(frame, RLE, described(FRAMES, stored=12)) for frame in FRAMES]
     value, offsets, lengths = encapsulate_extended(streams)
