@@ -28,14 +28,14 @@ from tasks.workspace.writer import Uncommitted, put_rows
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What the engine needs to know of a finished batch. `retry` are input keys that wait; `staged` is the bytes of pixels
-    put on disk, `spent` the staged files (path, bytes) that are not needed any more.
+    """What the engine needs to know of a finished batch. `inputs` are its rows by (key, fingerprint), `retry` those that wait;
+    `staged` is the bytes of pixels put on disk, `spent` the staged files (path, bytes) that are not needed any more.
     """
 
     uncommitted: Uncommitted
-    keys: tuple[str, ...]
+    inputs: tuple[tuple[str, str], ...]
     item_keys: tuple[str, ...]
-    retry: tuple[str, ...]
+    retry: tuple[tuple[str, str], ...]
     staged: int
     spent: tuple[tuple[str, int], ...] = ()
 
@@ -110,9 +110,9 @@ def put_down(
             tables.setdefault(name, []).extend({**row, "fingerprint": fingerprint} for row in produced)
     return BatchResult(
         uncommitted=put_rows(workspace, tables, action=stage, at=at),
-        keys=tuple(inputs),
+        inputs=tuple((name, row[FINGERPRINT_COLUMN]) for name, row in inputs.items()),
         item_keys=tuple(sorted({outcome.item_key for outcome in outcomes if outcome.item_key})),
-        retry=tuple(outcome.key for outcome in outcomes if outcome.again),
+        retry=tuple((o.key, inputs[o.key][FINGERPRINT_COLUMN]) for o in outcomes if o.again),
         staged=sum(row.get("bytes") or 0 for row in tables.get("objects", ())),
     )
 

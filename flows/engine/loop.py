@@ -45,11 +45,11 @@ class Flight:
 
 @dataclass
 class Retry:
-    """Keys of a stage that wait for their time."""
+    """Rows of a stage, by (key, fingerprint), that wait for their time."""
 
     due: float
     stage: Stage
-    keys: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -252,7 +252,7 @@ class Loop:
         self.snapshot = commit(self.workspace, [result.uncommitted for _, result in gathered], known=self.snapshot)
         touched: set[str] = set()
         for stage, result in gathered:
-            self.pending.forget(stage, sorted(set(result.keys) - set(result.retry)))
+            self.pending.forget(stage, set(result.inputs) - set(result.retry))
             touched.update(result.item_keys)
             self.staged -= self._free(result.spent)
             self._plan_retry(stage, result)
@@ -268,13 +268,13 @@ class Loop:
 
     def _plan_retry(self, stage: Stage, result: BatchResult) -> None:
         """Rows that wait are queued again later, each time twice as late; after some attempts the next run takes them up."""
-        again: dict[int, list[str]] = {}
-        for key in result.retry:
+        again: dict[int, list[tuple[str, str]]] = {}
+        for key, fingerprint in result.retry:
             attempt = self.attempts[stage.name, key] = self.attempts.get((stage.name, key), 0) + 1
             if attempt < ATTEMPTS:
-                again.setdefault(attempt, []).append(key)
-        for attempt, keys in again.items():
-            self.retries.append(Retry(time.monotonic() + 2.0**attempt, stage, tuple(keys)))
+                again.setdefault(attempt, []).append((key, fingerprint))
+        for attempt, rows in again.items():
+            self.retries.append(Retry(time.monotonic() + 2.0**attempt, stage, tuple(rows)))
 
     def _wait_for_retry(self) -> bool:
         if not self.retries:
@@ -283,5 +283,5 @@ class Loop:
         time.sleep(max(0.0, self.retries[0].due - time.monotonic()))
         while self.retries and self.retries[0].due <= time.monotonic():
             retry = self.retries.pop(0)
-            self.pending.forget(retry.stage, list(retry.keys))
+            self.pending.forget(retry.stage, retry.rows)
         return self._look(None) or self._wait_for_retry()

@@ -6,7 +6,7 @@ what is verified in the PACS is not done again for a changed setting alone.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,10 +89,13 @@ class Pending:
         self.connection.execute(f"INSERT INTO queued_{stage.name} SELECT {stage.key}, {FINGERPRINT_COLUMN} FROM pending")
         return Segment(path, row[0], row[1])
 
-    def forget(self, stage: Stage, keys: list[str]) -> None:
-        """Takes keys off the list of what is queued, once they are committed."""
-        if keys:
-            self.connection.execute(f"DELETE FROM queued_{stage.name} WHERE key IN (SELECT unnest(?))", [keys])
+    def forget(self, stage: Stage, rows: Collection[tuple[str, str]]) -> None:
+        """Takes rows, by (key, fingerprint), off the list of what is queued, once they are committed."""
+        keys, fingerprints = [row[0] for row in rows], [row[1] for row in rows]
+        given = "SELECT unnest(?), unnest(?)"
+        self.connection.execute(
+            f"DELETE FROM queued_{stage.name} WHERE (key, fingerprint) IN ({given})", [keys, fingerprints]
+        ).fetchall()
 
     def _sql(self, stage: Stage) -> str:
         settings = settings_hash(stage, self.configuration)
