@@ -4,6 +4,7 @@ Transfer syntaxes are those of PS3.5 section 8.2 and Annex A.4. A decoder gives 
 type the codestream has; the container that Bits Allocated describes is the caller's affair.
 """
 
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ _RETIRED_JPEG = frozenset(UID(f"1.2.840.10008.1.2.4.{number}") for number in (52
 _JPEG_XL = UID("1.2.840.10008.1.2.4.110")
 _JPEG_XL_LOSSY = frozenset({UID("1.2.840.10008.1.2.4.111"), UID("1.2.840.10008.1.2.4.112")})
 VIDEO = frozenset(MPEGTransferSyntaxes)
+_START_OF_FRAME = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
+_START_OF_SCAN = 0xDA
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,10 @@ def decode_frame(codestream: bytes, syntax: str, shape: FrameShape) -> NDArray[A
         if syntax == ENCAPSULATED_UNCOMPRESSED:
             return unpacked(codestream, shape)
         if decode := _JPEG.get(syntax):
-            _require_end_of_image(codestream)
-        elif not (decode := _STRICT.get(syntax)):
+            _require_jpeg(codestream, shape)
+        elif decode := _STRICT.get(syntax):
+            _require_jpeg_2000(codestream, shape)
+        else:
             raise ReviewError(f"no decoder for transfer syntax {syntax}: its pixels cannot be proved")
         return _shaped(decode(codestream), shape)
     except (QuarantineError, ReviewError):
@@ -170,16 +175,32 @@ def _inflated(codestream: bytes, shape: FrameShape) -> bytes:
     return data
 
 
-def _require_end_of_image(codestream: bytes) -> None:
-    """Raises where a JPEG or JPEG-LS codestream has no End of Image marker behind the start of its first scan."""
+def _require_jpeg(codestream: bytes, shape: FrameShape) -> None:
+    """Raises where a JPEG or JPEG-LS codestream is of another size, or has no End of Image marker behind its first scan."""
     place = 2
     while codestream[place : place + 1] == b"\xff":
-        marker = codestream[place + 1 : place + 2]
-        if marker == b"\xff":
+        marker = codestream[place + 1]
+        if marker == 0xFF:
             place += 1
             continue
+        if marker in _START_OF_FRAME:
+            rows, columns = struct.unpack_from(">HH", codestream, place + 5)
+            if (rows or shape.rows, columns) != (shape.rows, shape.columns):  # 0 rows: a later marker says how many
+                raise QuarantineError(f"a codestream is {rows} x {columns}, its header says {shape.rows} x {shape.columns}")
         place += 2 + int.from_bytes(codestream[place + 2 : place + 4], "big")
-        if marker == b"\xda":  # Start of Scan: no byte pair of the data looks like a marker (ISO 10918-1 B.1.1.5)
+        if marker == _START_OF_SCAN:  # after it no byte pair of the data looks like a marker (ISO 10918-1 B.1.1.5)
             break
     if codestream[:2] != b"\xff\xd8" or codestream.find(b"\xff\xd9", place) < 0:
         raise QuarantineError("a JPEG codestream is cut off: it has no end marker")
+
+
+def _require_jpeg_2000(codestream: bytes, shape: FrameShape) -> None:
+    """Raises where a JPEG 2000 codestream is of another size, before a decoder takes the memory for it (ISO 15444-1 A.5.1)."""
+    place = codestream.find(b"\xff\x4f\xff\x51", 0, 1024)
+    if place < 0:
+        return
+    right, bottom, left, top = struct.unpack_from(">LLLL", codestream, place + 8)
+    if (bottom - top, right - left) != (shape.rows, shape.columns):
+        raise QuarantineError(
+            f"a codestream is {bottom - top} x {right - left}, its header says {shape.rows} x {shape.columns}"
+        )

@@ -1,11 +1,12 @@
 """Pixels that are damaged, or not what their header says, are refused and never filled up; frames come one at a time."""
 
+import struct
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom import config
@@ -29,6 +30,7 @@ from tests.pixels.reference import (
     JPEG_LS_NEAR,
     JPEG_XL,
     LOSSLESS,
+    LOSSLESS_70,
     RLE,
     UNCOMPRESSED_FRAMES,
     codestream,
@@ -71,6 +73,7 @@ def test_a_codestream_cut_short_anywhere_is_refused(syntax: str) -> None:
 # CharLS looks for the end of a damaged code for eight seconds before it gives up, so JPEG-LS is not among them.
 @pytest.mark.parametrize("syntax", [syntax for syntax in EVERY if syntax not in (JPEG_LS, JPEG_LS_NEAR)])
 @given(at=st.floats(0, 1), junk=st.binary(min_size=1, max_size=40))
+@settings(deadline=None)
 def test_bytes_overwritten_anywhere_raise_only_our_errors(syntax: str, at: float, junk: bytes) -> None:
     frames, dataset = picture(syntax)
     stream = bytearray(codestream(frames[0], syntax, dataset))
@@ -166,6 +169,18 @@ def test_a_deflated_frame_is_inflated_no_further_than_a_frame() -> None:
         pixel_hash(with_pixels(dataset, encapsulate([bomb]), DEFLATED_FRAMES, "OB"))
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("syntax", [LOSSLESS_70, BASELINE, JPEG_LS, JPEG_2000, HTJ2K])
+def test_a_codestream_of_another_size_is_refused_before_memory_is_taken_for_it(syntax: str) -> None:
+    small = np.zeros((1, 40, 56), np.uint8)
+    dataset = described(small, stored=8)
+    stream = codestream(small[0], syntax, dataset)
+    size = struct.pack(">LL", 56, 40) if syntax in (JPEG_2000, HTJ2K) else struct.pack(">HH", 40, 56)
+    bomb = stream.replace(size, struct.pack(">LL" if len(size) == 8 else ">HH", 60_000, 60_000), 1)
+    assert bomb != stream
+    with pytest.raises(QuarantineError, match="60000 x 60000, its header says 40 x 56"):
+        decode(with_pixels(dataset, encapsulate([bomb]), syntax, "OB"))
 
 
 @pytest.mark.parametrize("syntax", [JPEG_LS, RLE, DEFLATED_FRAMES, BASELINE])
