@@ -67,9 +67,9 @@ class FilmSource(_Section):
     """`[[source]]` of kind `film`: a folder of scans and the vendor's index of it."""
 
     kind: Literal["film"]
-    path: RelativePath
+    path: RelativePath = Field(exclude=True)  # where it is mounted is no setting that makes its items pending
     name: str = ""
-    manifest: RelativePath | None = None
+    manifest: RelativePath | None = Field(default=None, exclude=True)  # its lines are input of their own
     columns: dict[str, str] = Field(default_factory=dict)  # our column = the manifest's column
     modality: str = Field(default="RG", pattern="^[A-Z]{2,16}$")
     years: Annotated[tuple[int, int], BeforeValidator(_listed)] = (1900, 2029)
@@ -87,7 +87,7 @@ class ArchiveSource(_Section):
     """`[[source]]` of kind `archive`: a folder of discs and exports."""
 
     kind: Literal["archive"]
-    path: RelativePath
+    path: RelativePath = Field(exclude=True)
     name: str = ""
 
 
