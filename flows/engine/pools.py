@@ -1,14 +1,12 @@
 """Where batches run: one pool for stages that need processors, one for those that wait on disks and networks.
 
-Both are Prefect's own task runners. Worker processes watch for the run's death and die with it, tools they started included.
+Both are Prefect's own task runners. Worker processes die with the run, tools they started included (`flows.engine.watchdog`).
 """
 
 import atexit
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,19 +15,12 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows.engine.prefect_task import batch_task
+from flows.engine.watchdog import Watchdog
 
 
-def die_with(parent: int) -> None:
-    """Initializer of a worker process: own process group, which is killed when the run is gone."""
-    os.setpgid(0, 0)
+def initialize_worker() -> None:
+    """Initializer of a worker process."""
     os.environ["OMP_THREAD_LIMIT"] = "1"
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.3)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
     # Prefect's threads are through by then; tearing modules down would only make extension modules count what they leak.
     atexit.register(os._exit, 0)
 
@@ -53,6 +44,7 @@ class Pool:
         self.busy = 0
         self._finished = finished
         self._runner: TaskRunner[Any] | None = None
+        self._watchdog: Watchdog | None = None
 
     def submit(self, stage: str, number: int, path: str) -> None:
         """Hands a batch to the runner, which is started when it is first needed."""
@@ -79,11 +71,15 @@ class Pool:
         if self._runner is not None:
             self._runner.__exit__(None, None, None)
             self._runner = None
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
+            self._watchdog = None
 
     def _start(self) -> TaskRunner[Any]:
         runner: TaskRunner[Any]
         if self.processes:
-            runner = ProcessPoolTaskRunner(max_workers=self.places, initializer=die_with, initargs=(os.getpid(),))
+            self._watchdog = Watchdog()
+            runner = ProcessPoolTaskRunner(max_workers=self.places, initializer=initialize_worker)
         else:
             runner = ThreadPoolTaskRunner(max_workers=self.places)
         runner.__enter__()
