@@ -38,8 +38,9 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 # Every item is scanned; of ten, eight are verified, one is in review, one waits.
 _OUTCOMES = """
     SELECT i.item_key, s.stage, CASE WHEN s.stage = 'scan' THEN i.item_key ELSE md5(i.item_key) END AS key, 'bench' AS source,
-           sha256(i.item_key || s.stage) AS fingerprint, CASE WHEN s.stage = 'reconcile' AND n % 10 = 8 THEN 'review' ELSE 'done' END
-           AS outcome, CASE WHEN s.stage = 'reconcile' AND n % 10 = 8 THEN 'nobody in the index matches' ELSE '' END AS reason
+           sha256(i.item_key || s.stage) AS fingerprint,
+           CASE WHEN s.stage = 'reconcile' AND n % 10 = 8 THEN 'review' ELSE 'done' END AS outcome,
+           CASE WHEN s.stage = 'reconcile' AND n % 10 = 8 THEN 'nobody in the index matches' ELSE '' END AS reason
     FROM part i, (SELECT unnest(['scan', 'wrap', 'assemble', 'reconcile', 'validate', 'load']) AS stage) s
     WHERE s.stage = 'scan' OR n % 10 < 8 OR (n % 10 = 8 AND s.stage IN ('wrap', 'assemble', 'reconcile'))
 """

@@ -103,8 +103,8 @@ def print_balance(counted: Balance) -> None:
         reasons: dict[str, int] = {}
         for line in counted.lines:
             if line[0] == state and state != "verified":
-                why = "the same content stands elsewhere" if state == "duplicate" else line[3]
-                reasons[f"{why}  ({line[1]}, {line[2]})"] = reasons.get(f"{why}  ({line[1]}, {line[2]})", 0) + line[4]
+                why = f"{line[3]}  ({line[1]}, {line[2]})"
+                reasons[why] = reasons.get(why, 0) + line[4]
         for reason, count in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
             print(f"  {'':<12} {count:>9}  {reason}")
 

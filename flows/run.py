@@ -93,8 +93,7 @@ def _report(connection: Any, configuration: Configuration, workspace: Workspace,
     validated = connection.execute("SELECT count(*) FROM outcomes WHERE stage = 'validate'").fetchone()
     states: dict[tuple[str, str, str], int] = {}
     for state, stage, _, reason, items in counted.lines:
-        why = "the same content stands elsewhere" if state == "duplicate" else reason
-        states[state, stage, why] = states.get((state, stage, why), 0) + items
+        states[state, stage, reason] = states.get((state, stage, reason), 0) + items
     lines = [(*key, items) for key, items in sorted(states.items())]
     suites = configuration.validate_.suites
     return build_data_docs(configuration.project.name, lines, findings, validated[0], suites, workspace.report)

@@ -12,7 +12,7 @@ def wrap_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]
 
     def work(row: Row) -> Iterable[Outcome]:
         if row["duplicate_of"]:
-            reason = f"the same content as item {row['duplicate_of']}"
+            reason = "the same content stands elsewhere: see duplicate_of"
             return [Outcome(row["item_key"], row["item_key"], "duplicate", reason)]
         return wrap_film(row, context) if row["kind"] == "film" else wrap_dicom(row, context)
 

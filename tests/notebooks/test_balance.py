@@ -103,7 +103,7 @@ def assert_reasons_are_all_there(notebook: NotebookNode, configuration: Path) ->
     for row in shown(notebook, "reasons"):
         state, reason = row["state"], row["reason"]
         listed[state, reason] = listed.get((state, reason), 0) + int(row["items"])
-    assert listed.pop(("duplicate", "the same content stands elsewhere"), 0) == status["states"]["duplicate"]
+    assert listed.pop(("duplicate", "the same content stands elsewhere: see duplicate_of"), 0) == status["states"]["duplicate"]
     assert listed == expected
 
 
