@@ -68,8 +68,12 @@ class Pending:
         define_raw(self.connection, self.workspace, snapshot, ("items", "objects", "studies"))
         given = pa.table({"item_key": pa.array(list(touched), pa.string())})
         self.connection.register("given_items", given)
-        self.connection.execute(_TOUCHED)
+        for name in ("touched_items", "frontier"):
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given_items")
         self.connection.unregister("given_items")
+        while self.connection.execute("SELECT 1 FROM frontier LIMIT 1").fetchone():
+            self.connection.execute(_TIED)
+            self.connection.execute("INSERT INTO touched_items FROM frontier")
         define_views(self.connection, self.workspace, snapshot, touched="touched_items")
 
     def find(self, stage: Stage) -> Segment | None:
@@ -125,29 +129,17 @@ class Pending:
             FROM judged) WHERE whole"""
 
 
-# What may change the input of a row: the same content, the same jacket or medium, the same legacy study, the same study.
-_TOUCHED = """
-    CREATE OR REPLACE TEMP TABLE touched_items AS
-    WITH same_content AS (
-        SELECT item_key FROM given_items UNION
-        SELECT item_key FROM raw_items
-        WHERE sha256 IN (SELECT sha256 FROM raw_items WHERE item_key IN (SELECT item_key FROM given_items))
-    ), same_group AS (
-        SELECT item_key FROM same_content UNION
-        SELECT item_key FROM raw_items
-        WHERE group_key IN (SELECT group_key FROM raw_items WHERE item_key IN (SELECT item_key FROM same_content))
-    ), same_assembly AS (
-        SELECT item_key FROM same_group UNION
-        SELECT item_key FROM raw_objects
-        WHERE assembly_key IN (SELECT assembly_key FROM raw_objects WHERE item_key IN (SELECT item_key FROM same_group))
-    ), same_study AS (
-        SELECT item_key FROM same_assembly UNION
-        SELECT item_key FROM raw_studies
-        WHERE study_instance_uid IN (
-            SELECT study_instance_uid FROM raw_studies WHERE item_key IN (SELECT item_key FROM same_assembly))
-    )
-    -- An assembled legacy study may reach into other media, whose release is judged whole.
-    SELECT item_key FROM same_study UNION
-    SELECT item_key FROM raw_items
-    WHERE group_key IN (SELECT group_key FROM raw_items WHERE item_key IN (SELECT item_key FROM same_study))
+# What may change the input of a row: the same picture, the same jacket or medium, the same legacy study, the same study; and
+# what that may change in turn.
+_TIED = """
+    CREATE OR REPLACE TEMP TABLE frontier AS
+    SELECT item_key FROM raw_items WHERE kind IN ('film', 'dicom') AND sha256 IN (
+        SELECT sha256 FROM raw_items WHERE kind IN ('film', 'dicom') AND item_key IN (FROM frontier))
+    UNION SELECT item_key FROM raw_items
+    WHERE group_key IN (SELECT group_key FROM raw_items WHERE item_key IN (FROM frontier))
+    UNION SELECT item_key FROM raw_objects
+    WHERE assembly_key IN (SELECT assembly_key FROM raw_objects WHERE item_key IN (FROM frontier))
+    UNION SELECT item_key FROM raw_studies
+    WHERE study_instance_uid IN (SELECT study_instance_uid FROM raw_studies WHERE item_key IN (FROM frontier))
+    EXCEPT SELECT item_key FROM touched_items
 """

@@ -18,7 +18,7 @@ def main(folder: Path) -> None:
     with engine.file.open("a") as file:
         file.write('[run]\nrunner = "processes"\nworkers = 2\n')
     workspace = engine.workspace
-    with prefect_server(workspace.root / "prefect"), connect(workspace) as connection:
+    with connect(workspace) as connection:
         from flows.migrate import migrate
         from flows.prepared import PREPARED, PreparedRun
 
@@ -43,5 +43,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    settle_environment(Path(sys.argv[1]) / "ws" / "prefect")
-    main(Path(sys.argv[1]))
+    home = Path(sys.argv[1]) / "prefect"
+    settle_environment(home)
+    with prefect_server(home):
+        main(Path(sys.argv[1]))

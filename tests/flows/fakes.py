@@ -32,10 +32,10 @@ MARK = b"\x89PNG\r\n\x1a\n"
 
 
 def put_film(scans: Path, name: str, **facts: Any) -> None:
-    """Puts a film into the source; `facts` are label fields and what stages do with it."""
+    """Puts a film into the source; `facts` are label fields and what stages do with it; one `picture` is one content."""
     path = scans / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(MARK + json.dumps({"name": name, **facts}).encode())
+    path.write_bytes(MARK + json.dumps({"picture": name, **facts}).encode())
 
 
 def _act(facts: Mapping[str, Any], row: Row, context: StageContext) -> Outcome | None:
@@ -49,7 +49,7 @@ def _act(facts: Mapping[str, Any], row: Row, context: StageContext) -> Outcome |
                 raise RetryLaterError("busy")
             return None
         case "raise":
-            raise KeyError(facts["name"])
+            raise KeyError(row["item_key"])
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
             return None
