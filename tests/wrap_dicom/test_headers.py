@@ -150,3 +150,8 @@ def test_every_way_to_begin_gives_the_same_object(start: str, take: Take) -> Non
     assert outcome.outcome == "done", outcome.reason
     (plain,) = take(file_bytes(legacy()))[0].rows["objects"]
     assert whole(outcome.rows["objects"][0], staging) == whole(plain, staging)
+
+
+def test_a_standard_element_that_was_called_unknown_gets_its_vr_back() -> None:
+    named = element(0x00080060, b"CS", b"CR")
+    assert named in read_object(CLASS + element(0x00080060, b"UN", b"CR")).header

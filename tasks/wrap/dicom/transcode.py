@@ -1,6 +1,7 @@
 """An element in Explicit VR Little Endian, its value as the bytes it came as: text is not decoded, a wrong value not mended.
 
-From Explicit VR Little Endian an element is copied. From big endian, numbers are turned round by their VR (PS3.5 section 7.3).
+From Explicit VR Little Endian an element is copied, but for a standard one that somebody gave the VR UN: it gets its own again
+(PS3.5 section 6.2.2), for few readers know it else. From big endian, numbers are turned round by their VR (PS3.5 section 7.3).
 From Implicit VR, the VR is the data dictionary's, or UN where nobody knows it; lengths of sequences and items become defined.
 """
 
@@ -57,6 +58,9 @@ class Surroundings:
 
 def explicit_little(data: memoryview, element: Element, encoding: Encoding, around: Surroundings) -> bytes:
     """The element in Explicit VR Little Endian; raises `QuarantineError` where a number does not fill its VR."""
+    unnamed = element.vr == "UN" and not element.undefined and not element.tag >> 16 & 1
+    if encoding == _EXPLICIT_LITTLE and unnamed and (vr := around.vr(element.tag)) not in ("UN", "SQ"):
+        return written(element.tag, vr, bytes(data[element.value : element.stop]))
     if encoding == _EXPLICIT_LITTLE and not (element.stop - element.value) % 2:
         return bytes(data[element.start : element.end])
     if element.is_sequence:
