@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-audit clean
 
 venv: $(STAMP)
 
@@ -41,6 +41,9 @@ bench-engine: venv
 
 bench-status: venv
 	$(BIN)/python -m benchmarks.status
+
+bench-audit: venv
+	$(BIN)/python -m benchmarks.audit
 
 clean:
 	rm -rf demo build dist *.egg-info
