@@ -29,11 +29,10 @@ def batch(first: int) -> dict[str, list[dict[str, Any]]]:
     tables: dict[str, list[dict[str, Any]]] = {"items": [], "outcomes": []}
     for number in range(first, first + BATCH):
         key, fingerprint = f"{number:032x}", f"{number:064x}"
-        tables["items"].append(
-            {"item_key": key, "fingerprint": fingerprint, "source": "scans", "source_order": 0,
-             "path": f"J{number // 3}/{number}.tif", "page": 1, "pages": 1, "jacket": f"J{number // 3}", "group_key": key, "group_files": 3, "bytes": 10**7 + number,
-             "sha256": fingerprint, "media_type": "image/tiff", "kind": "film"}
-        )  # fmt: skip
+        item = {"item_key": key, "fingerprint": fingerprint, "source": "scans", "source_order": 0, "page": 1, "pages": 1}
+        item |= {"path": f"J{number // 3}/{number}.tif", "jacket": f"J{number // 3}", "group_key": key, "group_files": 3}
+        item |= {"bytes": 10**7 + number, "sha256": fingerprint, "media_type": "image/tiff", "kind": "film"}
+        tables["items"].append(item)
         for stage in ("scan", "wrap"):
             tables["outcomes"].append(
                 {"stage": stage, "key": key, "item_key": key, "fingerprint": fingerprint, "source": "scans", "outcome": "done",
