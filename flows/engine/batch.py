@@ -28,12 +28,13 @@ from tasks.workspace.writer import Uncommitted, put_rows
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What the engine needs to know of a finished batch. `inputs` are its rows by (key, fingerprint), `retry` those that wait;
-    `staged` is the bytes of pixels put on disk, `spent` the staged files (path, bytes) that are not needed any more.
+    """What the engine needs to know of a finished batch. `settled` are its rows, by (key, fingerprint), that do not wait, `retry`
+    those that are tried again in this run; `staged` is the bytes of pixels put on disk, `spent` the staged files (path, bytes)
+    that are not needed any more.
     """
 
     uncommitted: Uncommitted
-    inputs: tuple[tuple[str, str], ...]
+    settled: tuple[tuple[str, str], ...]
     item_keys: tuple[str, ...]
     retry: tuple[tuple[str, str], ...]
     staged: int
@@ -102,6 +103,7 @@ def put_down(
     answered = {outcome.key for outcome in outcomes}
     if missing := inputs.keys() - answered:
         raise RuntimeError(f"stage {stage} gave no outcome for {len(missing)} rows, the first is {min(missing)}")
+    waiting = {outcome.key for outcome in outcomes if outcome.outcome == "waiting"}
     at = datetime.now(UTC)
     tables: dict[str, list[Mapping[str, Any]]] = {"outcomes": list(_outcome_rows(stage, inputs, outcomes, at))}
     for outcome in outcomes:
@@ -110,7 +112,7 @@ def put_down(
             tables.setdefault(name, []).extend({**row, "fingerprint": fingerprint} for row in produced)
     return BatchResult(
         uncommitted=put_rows(workspace, tables, action=stage, at=at),
-        inputs=tuple((name, row[FINGERPRINT_COLUMN]) for name, row in inputs.items()),
+        settled=tuple((name, row[FINGERPRINT_COLUMN]) for name, row in inputs.items() if name not in waiting),
         item_keys=tuple(sorted({outcome.item_key for outcome in outcomes if outcome.item_key})),
         retry=tuple((o.key, inputs[o.key][FINGERPRINT_COLUMN]) for o in outcomes if o.again),
         staged=sum(row.get("bytes") or 0 for row in tables.get("objects", ())),

@@ -252,7 +252,7 @@ class Loop:
         self.snapshot = commit(self.workspace, [result.uncommitted for _, result in gathered], known=self.snapshot)
         touched: set[str] = set()
         for stage, result in gathered:
-            self.pending.forget(stage, set(result.inputs) - set(result.retry))
+            self.pending.forget(stage, result.settled)
             touched.update(result.item_keys)
             self.staged -= self._free(result.spent)
             self._plan_retry(stage, result)
