@@ -28,9 +28,9 @@ from tasks.workspace.writer import Uncommitted, put_rows
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What the engine needs to know of a finished batch. `settled` are its rows, by (key, fingerprint), that do not wait, `retry`
-    those that are tried again in this run; `staged` is the bytes of pixels put on disk, `spent` the staged files (path, bytes)
-    that are not needed any more.
+    """What the engine needs to know of a finished batch. `settled` are its rows, by (key, fingerprint), that do not wait,
+    `retry` those that are tried again in this run; `staged` is the bytes of pixels put on disk, `spent` the staged files (path,
+    bytes) that are not needed any more.
     """
 
     uncommitted: Uncommitted
