@@ -35,15 +35,16 @@ FILES = 300
 SECONDS, MEBIBYTES, READS = 3.0, 2048, 100
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
-# Every item is scanned; of ten, eight are verified, one is in review, one waits.
+# Every item is scanned; of ten, eight are verified, one is in review, one waits. What is later in the way is committed later.
 _OUTCOMES = """
     SELECT i.item_key, s.stage, CASE WHEN s.stage = 'scan' THEN i.item_key ELSE md5(i.item_key) END AS key, 'bench' AS source,
            sha256(i.item_key || s.stage) AS fingerprint,
            CASE WHEN s.stage = 'reconcile' AND n % 10 = 8 THEN 'review' ELSE 'done' END AS outcome,
            CASE WHEN s.stage = 'reconcile' AND n % 10 = 8 THEN 'nobody in the index matches' ELSE '' END AS reason
-    FROM part i, (SELECT unnest(['scan', 'wrap', 'assemble', 'reconcile', 'validate', 'load']) AS stage) s
+    FROM part i, (SELECT unnest({stages}) AS stage) s
     WHERE s.stage = 'scan' OR n % 10 < 8 OR (n % 10 = 8 AND s.stage IN ('wrap', 'assemble', 'reconcile'))
 """
+EARLY, LATE = ["scan", "wrap", "assemble"], ["reconcile", "validate", "load"]
 
 
 def put_table(workspace: Workspace, name: str, table: pa.Table) -> Uncommitted:
@@ -59,19 +60,20 @@ def put_table(workspace: Workspace, name: str, table: pa.Table) -> Uncommitted:
 
 def fill(workspace: Workspace, items: int) -> dict[str, int]:
     """Commits `items` items and their outcomes in 300 files; gives back the states they are in."""
-    rows = items // (FILES // 2)
+    rows = items // (FILES // 3)
     with duckdb.connect() as connection:
-        for part in range(FILES // 2):
+        for part in range(FILES // 3):
             connection.execute(f"""
                 CREATE OR REPLACE TEMP TABLE part AS
                 SELECT md5(range::VARCHAR) AS item_key, range AS n FROM range({part * rows}, {(part + 1) * rows})""")
-            listed = connection.execute("""
+            listed = connection.sql("""
                 SELECT item_key, sha256(item_key || 'scan') AS fingerprint, 'bench' AS source, 0 AS source_order,
                        'box/' || n || '.tif' AS path, 1 AS page, 1 AS pages, n // 3 || '' AS jacket, n AS bytes,
-                       sha256(item_key) AS sha256, 'image/tiff' AS media_type, 'film' AS kind FROM part""").to_arrow_table()
-            outcomes = connection.execute(_OUTCOMES).to_arrow_table()
-            commit(workspace, [put_table(workspace, "items", listed), put_table(workspace, "outcomes", outcomes)])
-    found = rows * (FILES // 2)
+                       sha256(item_key) AS sha256, 'image/tiff' AS media_type, 'film' AS kind FROM part""")
+            early, late = (connection.sql(_OUTCOMES.format(stages=stages)).to_arrow_table() for stages in (EARLY, LATE))
+            commit(workspace, [put_table(workspace, "items", listed.to_arrow_table()), put_table(workspace, "outcomes", early)])
+            commit(workspace, [put_table(workspace, "outcomes", late)])
+    found = rows * (FILES // 3)
     tenth = [sum(1 for n in range(found % 10) if n == digit) + found // 10 for digit in (8, 9)]
     return {"verified": found - sum(tenth), "review": tenth[0], "waiting": tenth[1]}
 

@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.canonical import row_hash, rows_of, table_hashes
+from tasks.canonical import table_hashes
 from tasks.schemas import AUDIT, TABLES
 from tasks.workspace.layout import Workspace
 from tasks.workspace.manifest import DataFile, sha256_of
 
 Row = Mapping[str, Any]
+_SHARED = ("item_key", "study_instance_uid", "sop_instance_uid")
 
 
 @dataclass(frozen=True)
@@ -60,36 +61,32 @@ def put_rows(
     detail: str | None = None,
 ) -> Uncommitted:
     """Puts down rows by table, with one audit event for each; see `Uncommitted`."""
-    files = []
-    events: list[dict[str, Any]] = []
+    files, events = [], []
     for name in sorted(rows):
         if not rows[name]:
             continue
         table = to_table(name, rows[name])
         files.append(put_file(workspace, name, table))
-        for row, digest in zip(rows_of(_event_columns(table)), table_hashes(table), strict=True):
-            events.append(
-                {"at": at, "actor": actor, "action": action, **row, "table": name, "row_sha256": digest, "detail": detail}
-            )
+        events.append(_events(table, {"at": at, "actor": actor, "action": action, "table": name, "detail": detail}))
     if not events:
         return Uncommitted((), b"")
-    audit = to_table(AUDIT.name, events)
+    audit = pa.concat_tables(events)
     files.append(put_file(workspace, AUDIT.name, audit))
-    return Uncommitted(tuple(files), b"".join(event_hash(row) for row in rows_of(audit)))
+    return Uncommitted(tuple(files), b"".join(bytes.fromhex(digest) for digest in table_hashes(audit)))
 
 
-def event_hash(event: Row) -> bytes:
-    """The leaf of an event under its manifest's Merkle root: SHA-256 of its canonical form, 32 bytes."""
-    return bytes.fromhex(row_hash(event))
+def _events(table: pa.Table, facts: Mapping[str, Any]) -> pa.Table:
+    """The audit events of a table's rows: what they share, the keys that the rows have, and the rows' hashes."""
+    known: dict[str, Any] = {name: table[name] for name in _SHARED if name in table.column_names}
+    known["row_sha256"] = pa.array(table_hashes(table), pa.string())
+    count = table.num_rows
+    columns = [
+        known[field.name] if field.name in known else pa.repeat(pa.scalar(facts.get(field.name), field.type), count)
+        for field in AUDIT.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=AUDIT.schema)
 
 
 def merge_root_input(leaves: bytes) -> list[bytes]:
     """Splits joined leaves into a list."""
     return [leaves[i : i + 32] for i in range(0, len(leaves), hashlib.sha256().digest_size)]
-
-
-def _event_columns(table: pa.Table) -> pa.Table:
-    shared = [n for n in ("item_key", "study_instance_uid", "sop_instance_uid") if n in table.column_names]
-    if shared:
-        return table.select(shared)
-    return pa.table({"item_key": pa.nulls(table.num_rows, pa.string())})

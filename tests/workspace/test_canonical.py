@@ -3,14 +3,31 @@ definition.
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
+import pyarrow as pa
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.canonical import canonical_bytes, merkle_root, row_hash
+from tasks.canonical import canonical_rows, merkle_root, table_hashes
+
+
+def canonical_bytes(row: Mapping[str, object]) -> bytes:
+    """The canonical form of a table's only row."""
+    table = pa.table({name: [value] for name, value in row.items()} or {"none": pa.nulls(1)})
+    (text,) = canonical_rows(table)
+    return text
+
+
+def row_hash(row: Mapping[str, object]) -> str:
+    """Its hash."""
+    (digest,) = table_hashes(pa.table({name: [value] for name, value in row.items()}))
+    return digest
+
 
 NAMES = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=1, max_size=12)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -21,6 +38,16 @@ CELLS = st.one_of(TEXT, st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.
 def test_same_bytes_as_the_reference(row: dict[str, object]) -> None:
     wanted = {name: value for name, value in row.items() if value is not None and name not in ("commit", "seq", "hash")}
     assert canonical_bytes(row) == rfc8785.dumps(wanted)
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"text": TEXT | st.none(), "number": st.integers(-(2**63), 2**63 - 1), "b": st.booleans()}))
+)
+def test_many_rows_are_each_as_if_alone(rows: list[dict[str, Any]]) -> None:
+    schema = pa.schema([("text", pa.string()), ("number", pa.int64()), ("b", pa.bool_())])
+    wanted = [row | {"number": row["number"] if abs(row["number"]) < 2**53 else str(row["number"])} for row in rows]
+    wanted = [{name: value for name, value in row.items() if value is not None} for row in wanted]
+    assert list(canonical_rows(pa.Table.from_pylist(rows, schema))) == [rfc8785.dumps(row) for row in wanted]
 
 
 def test_other_types_have_one_spelling() -> None:
