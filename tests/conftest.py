@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("filmroom", deadline=None)
+settings.load_profile("filmroom")
 
 ROOT = Path(__file__).resolve().parent.parent
 
