@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.migration import empty_migration
 from flows.engine.merging import merge_small_files
 from tasks.workspace.commit import commit
-from tasks.workspace.layout import open_workspace
 from tasks.workspace.writer import put_rows
 
 LIMIT = 15.0
@@ -51,10 +51,7 @@ def main() -> None:
     """Runs the benchmark and prints its figure."""
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "filmroom.toml"
-        (Path(folder) / "scans").mkdir()
-        file.write_text('[project]\nname="bench"\nworkspace="ws"\n[[source]]\nkind="film"\npath="scans"\n')
-        workspace = open_workspace(Path(folder) / "ws", "bench", create=True)
+        file, workspace = empty_migration(Path(folder))
         for firsts in commits(items):
             pieces = [put_rows(workspace, batch(first), action="scan", at=AT) for first in firsts]
             merge_small_files(workspace, commit(workspace, pieces))

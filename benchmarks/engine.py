@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.migration import empty_migration
 from flows.engine.pending import Pending
 from flows.engine.server import prefect_server, settle_environment
 from flows.stages import Stage
 from tasks.configuration import read_configuration
 from tasks.stage import Outcome, Row, StageContext
-from tasks.workspace.layout import open_workspace
 from tasks.workspace.snapshot import read_snapshot
 from tasks.workspace.views import connect
 
@@ -33,13 +33,8 @@ def do_nothing(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]
 
 def measure(rows: int, runner: str, folder: Path) -> tuple[float, float, int]:
     """(seconds for the loop, seconds for the server's start, peak MiB)."""
-    (folder / "scans").mkdir()
-    file = folder / "filmroom.toml"
-    file.write_text(
-        f'[project]\nname="bench"\nworkspace="ws"\n[[source]]\nkind="film"\npath="scans"\n[run]\nrunner="{runner}"\nworkers=2\n'
-    )
+    file, workspace = empty_migration(folder, f'[run]\nrunner="{runner}"\nworkers=2\n')
     configuration = read_configuration(file)
-    workspace = open_workspace(configuration.project.workspace, "bench", create=True)
     stage = Stage(
         "noop", "benchmarks.engine:do_nothing", "item_key",
         f"SELECT sha256(range::VARCHAR)[1:32] AS item_key, 'bench' AS source FROM range({rows})",

@@ -23,6 +23,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.migration import empty_migration
 from tasks.schemas import TABLES
 from tasks.workspace.commit import commit
 from tasks.workspace.layout import Workspace, open_workspace
@@ -123,10 +124,7 @@ def main() -> None:
     """Runs the benchmark and prints its figures."""
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "filmroom.toml"
-        (Path(folder) / "scans").mkdir()
-        file.write_text('[project]\nname="bench"\nworkspace="ws"\n[[source]]\nkind="film"\npath="scans"\n')
-        workspace = open_workspace(Path(folder) / "ws", "bench", create=True)
+        file, workspace = empty_migration(Path(folder))
         states = fill(workspace, items)
         seconds, peak, said = cold_status(file)
         wrong = [state for state, count in states.items() if f"{state} {count}" not in " ".join(said.split())]

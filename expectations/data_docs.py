@@ -6,7 +6,6 @@ counts, rule names and reasons, no value of any header. Great Expectations is im
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -59,7 +58,7 @@ def _write(path: Path, page: str) -> None:
     """Puts the page down whole: a reader never sees half of one."""
     partial = path.with_suffix(".partial")
     partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)  # noqa: PTH105  # says what it does
+    partial.replace(path)
 
 
 def _index(

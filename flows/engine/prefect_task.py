@@ -18,7 +18,7 @@ def batch_task(stage: str, number: int, path: str) -> None:
     failure = None
     try:
         process(Path(path))
-    except Exception as error:
+    except Exception as error:  # the batch's boundary: the loop halves it down to the row that fails
         failure = type(error).__name__
         Path(path).with_suffix(".failed").write_text(failure)
     if failure:

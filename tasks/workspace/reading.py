@@ -7,8 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from tasks.configuration import read_configuration
-from tasks.workspace.layout import Workspace, open_workspace
+from tasks.workspace.layout import Workspace
 from tasks.workspace.snapshot import read_snapshot
 from tasks.workspace.views import connect, define_views
 
@@ -18,12 +17,4 @@ def open_views(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection over the newest snapshot; works beside a run and changes nothing."""
     with tempfile.TemporaryDirectory(prefix="filmroom-") as folder, connect(workspace, spill=Path(folder)) as connection:
         define_views(connection, workspace, read_snapshot(workspace.log))
-        yield connection
-
-
-@contextmanager
-def open_migration(configuration_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The same, by the migration's configuration; for notebooks."""
-    configuration = read_configuration(configuration_file)
-    with open_views(open_workspace(configuration.project.workspace, configuration.project.name)) as connection:
         yield connection

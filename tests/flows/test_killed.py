@@ -18,8 +18,8 @@ from flows.review import Decision, decide
 from tasks.configuration import read_configuration
 from tasks.errors import ConfigurationError
 from tasks.schemas import TABLES
-from tasks.workspace.layout import open_workspace
-from tasks.workspace.reading import open_migration, open_views
+from tasks.workspace.layout import Workspace, open_workspace
+from tasks.workspace.reading import open_views
 from tests.conftest import ROOT
 from tests.flows.command import FILMROOM, filmroom
 from tests.orthanc import Orthanc, start_orthanc
@@ -42,6 +42,12 @@ def sample_into(folder: Path, orthanc: Orthanc) -> Path:
     return file
 
 
+def workspace_of(file: Path) -> Workspace:
+    """The workspace of a configuration."""
+    configuration = read_configuration(file)
+    return open_workspace(configuration.project.workspace, configuration.project.name)
+
+
 def started(file: Path) -> subprocess.Popen[bytes]:
     """A run of its own."""
     env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
@@ -60,7 +66,7 @@ def is_alive(process: psutil.Process) -> bool:
 def tables(file: Path) -> dict[str, list[Any]]:
     """Every view's rows by key, in the columns that have to be the same."""
     found = {}
-    with open_migration(file) as connection:
+    with open_views(workspace_of(file)) as connection:
         for name, table in TABLES.items():
             if name == "audit":
                 continue
@@ -96,7 +102,7 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(undisturbed: Path, tmp_path: 
         assert filmroom("run", "-c", file).faults == ()
         assert filmroom("audit", "verify", "-c", file).code == 0
         assert tables(file) == tables(undisturbed)
-        with open_migration(file) as connection:
+        with open_views(workspace_of(file)) as connection:
             verified = connection.execute("SELECT sop_instance_uid FROM objects WHERE state = 'verified' ORDER BY 1").fetchall()
         held = sorted(instance["MainDicomTags"]["SOPInstanceUID"] for instance in orthanc.rest("/instances?expand"))
         assert held == [uid for (uid,) in verified]
@@ -104,7 +110,7 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(undisturbed: Path, tmp_path: 
 
 def test_decisions_beside_a_run_are_all_kept(undisturbed: Path) -> None:
     configuration = read_configuration(undisturbed)
-    workspace = open_workspace(configuration.project.workspace, configuration.project.name)
+    workspace = workspace_of(undisturbed)
     with open_views(workspace) as connection:
         studies = [uid for (uid,) in connection.execute("""
             SELECT DISTINCT study_instance_uid FROM links JOIN objects USING (study_instance_uid)

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,3 +97,14 @@ class Client:
 def store(pacs: Listening, *datasets: Dataset) -> list[int]:
     with Client(pacs, datasets) as client:
         return client.store(*datasets)
+
+
+@pytest.fixture
+def storescp(debian_tool: Callable[[str], str], tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """DCMTK's storescp, which accepts every syntax; (folder it stores into, port)."""
+    folder, port = tmp_path / "moved", free_port()
+    folder.mkdir()
+    with subprocess.Popen([debian_tool("storescp"), "+xa", "+B", "-od", str(folder), str(port)]) as process:
+        time.sleep(0.5)
+        yield folder, port
+        process.terminate()

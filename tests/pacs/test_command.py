@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -72,20 +71,9 @@ def _served(configuration: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def moved(debian_tool: Tool, tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """DCMTK's storescp, which takes every syntax: the folder it stores into and its port."""
-    folder, port = tmp_path / "moved", free_port()
-    folder.mkdir()
-    with subprocess.Popen([debian_tool("storescp"), "+xa", "+B", "-od", str(folder), str(port)]) as process:
-        time.sleep(0.5)
-        yield folder, port
-        process.terminate()
-
-
-@pytest.fixture
-def configuration(tmp_path: Path, moved: tuple[Path, int]) -> Path:
+def configuration(tmp_path: Path, storescp: tuple[Path, int]) -> Path:
     """Of a migration that has been run, whose PACS may send to `VIEWER`, which listens, and to `GONE`, which does not."""
-    addresses = f'destinations = {{ VIEWER = "127.0.0.1:{moved[1]}", GONE = "localhost:{free_port()}" }}'
+    addresses = f'destinations = {{ VIEWER = "127.0.0.1:{storescp[1]}", GONE = "localhost:{free_port()}" }}'
     file = _configured(tmp_path / "m", addresses)
     subprocess.run([FILMROOM, "run", "-c", str(file)], check=True, capture_output=True, stdin=subprocess.DEVNULL)
     return file
@@ -108,7 +96,7 @@ def run(debian_tool: Tool) -> Callable[..., str]:
 
 
 def test_a_run_serves_the_same_destinations(
-    configuration: Path, moved: tuple[Path, int], run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    configuration: Path, storescp: tuple[Path, int], run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flows.run, "prefect_server", lambda home: nullcontext())
     monkeypatch.setattr(flows.run, "settle_environment", lambda home: None)
@@ -118,7 +106,7 @@ def test_a_run_serves_the_same_destinations(
         with Client(served, [image(1, 1, 1)]) as client:
             assert client.store(image(1, 1, 1)) == [0x0000]
         run("movescu", served, ["-S", "-aem", "VIEWER", *_keys("STUDY", StudyInstanceUID=uid(1))])
-    assert len(list(moved[0].iterdir())) == 1
+    assert len(list(storescp[0].iterdir())) == 1
 
 
 def _keys(level: str, **keys: str) -> list[str]:
@@ -138,7 +126,7 @@ def _collection() -> list[Dataset]:
 
 
 def test_dcmtk_finds_gets_and_moves_what_four_senders_stored(
-    configuration: Path, run: Callable[..., str], moved: tuple[Path, int], tmp_path: Path, debian_tool: Tool
+    configuration: Path, run: Callable[..., str], storescp: tuple[Path, int], tmp_path: Path, debian_tool: Tool
 ) -> None:
     sent = _collection()
     paths = save(sent, tmp_path / "in")
@@ -179,7 +167,7 @@ def test_dcmtk_finds_gets_and_moves_what_four_senders_stored(
             return run("movescu", served, options, code=None).lower()
 
         assert "completed suboperations       : 10" in move("VIEWER")
-        assert {str(pydicom.dcmread(path).SOPInstanceUID): encoded(path) for path in moved[0].iterdir()} == of_study
+        assert {str(pydicom.dcmread(path).SOPInstanceUID): encoded(path) for path in storescp[0].iterdir()} == of_study
         assert "0xa801" in move("NOBODY")
         assert "0xa801" in move("GONE")
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,17 +64,6 @@ def test_a_retrieve_without_unique_key_is_refused(pacs: EmbeddedPacs, dcmtk: Run
     said = dcmtk("getscu", ["-v", "-S", "-od", str(tmp_path), "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientID=P1"])
     assert "Received C-GET Response (Error: DataSetDoesNotMatchSOPClass)" in said  # 0xA900
     assert not list(tmp_path.glob("SC.*"))
-
-
-@pytest.fixture
-def storescp(debian_tool: Callable[[str], str], tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """DCMTK's storescp, which accepts every syntax; (folder it stores into, port)."""
-    folder, port = tmp_path / "moved", free_port()
-    folder.mkdir()
-    with subprocess.Popen([debian_tool("storescp"), "+xa", "+B", "-od", str(folder), str(port)]) as process:
-        time.sleep(0.5)
-        yield folder, port
-        process.terminate()
 
 
 def test_movescu_moves_the_bytes(tmp_path: Path, storescp: tuple[Path, int], debian_tool: Callable[[str], str]) -> None:
