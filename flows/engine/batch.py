@@ -67,7 +67,7 @@ def write_batch(path: Path, batch: pa.Table, facts: Mapping[str, str]) -> None:
 
 def process(path: Path) -> None:
     """Works on the batch at `path`; see the module's text. Raises only what is a fault of the stage itself."""
-    table = pq.read_table(path)
+    table = pq.ParquetFile(path).read()
     facts = {name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()}
     configuration = _configuration(facts["configuration"], Path(facts["configuration"]).stat().st_mtime_ns)
     workspace = Workspace(Path(facts["workspace"]))

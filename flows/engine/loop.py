@@ -25,6 +25,7 @@ from flows.stages import Stage
 from tasks.workspace.commit import commit
 from tasks.workspace.layout import Workspace
 from tasks.workspace.snapshot import Snapshot
+from tasks.workspace.views import fold
 
 GATHER_SECONDS = 1.0
 GATHER_ROWS = 4000
@@ -72,7 +73,7 @@ class Loop:
         snapshot: Snapshot,
         stages: Sequence[Stage],
         pending: Pending,
-        pools: Callable[[Callable[[int, bool], None]], dict[str, Pool]],
+        pools: Callable[[Callable[[int], None]], dict[str, Pool]],
         facts: dict[str, str],
         *,
         staged: int = 0,
@@ -83,8 +84,8 @@ class Loop:
     ):
         self.workspace, self.snapshot, self.stages, self.pending, self.facts = workspace, snapshot, stages, pending, facts
         self.queues = {stage.name: StageQueue(stage) for stage in stages}
-        self.events: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
-        self.pools = pools(lambda number, failed: self.events.put((number, failed)))
+        self.events: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.pools = pools(self.events.put)
         self.flights: dict[int, Flight] = {}
         self.suspects: list[Flight] = []
         self.gathered: list[tuple[Stage, BatchResult]] = []
@@ -189,8 +190,7 @@ class Loop:
         """Waits for a finished batch or for the time to commit."""
         wait = max(0.0, self.gathered_since + GATHER_SECONDS - time.monotonic()) if self.gathered else 1.0
         try:
-            number, failed = self.events.get(timeout=wait)
-            self._finish(number, failed)
+            self._finish(self.events.get(timeout=wait))
         except queue.Empty:
             pass
         rows = sum(file.rows for _, result in self.gathered for file in result.uncommitted.files)
@@ -199,7 +199,7 @@ class Loop:
             self._commit()
         self.show(self.progress)
 
-    def _finish(self, number: int, failed: bool) -> None:
+    def _finish(self, number: int) -> None:
         flight = self.flights.pop(number)
         self.pools[flight.stage.pool].busy -= 1
         done, blocked = flight.path.with_suffix(".done"), flight.path.with_suffix(".blocked")
@@ -213,9 +213,9 @@ class Loop:
             self.staged += result.staged
             done.unlink()
             self.progress.finished[flight.stage.name] = self.progress.finished.get(flight.stage.name, 0) + flight.rows
-        elif failed and shutil.disk_usage(self.workspace.root).free < LEAST_FREE:
+        elif shutil.disk_usage(self.workspace.root).free < LEAST_FREE:
             self.progress.blocked[flight.stage.name] = "no space left on the device: free some, then run again"
-        elif failed:
+        else:
             self._suspect(flight)
             return
         flight.path.unlink(missing_ok=True)
@@ -230,7 +230,7 @@ class Loop:
         if not flight.alone and name == "the worker died":
             self.suspects.append(Flight(flight.stage, flight.path, flight.rows, alone=True))
             return
-        batch = pq.read_table(flight.path)
+        batch = pq.ParquetFile(flight.path).read()
         if batch.num_rows == 1 or (flight.stage.group and len(set(batch[flight.stage.group].to_pylist())) == 1):
             self._quarantine(flight, batch, name)
             return
@@ -257,6 +257,7 @@ class Loop:
             self.staged -= self._free(result.spent)
             self._plan_retry(stage, result)
         self.snapshot = merge_small_files(self.workspace, self.snapshot)
+        fold(self.workspace, self.snapshot)
         if not (self.limit is not None and self.limit <= 0):
             self._look(touched, min(self.stages.index(stage) for stage, _ in gathered))
 

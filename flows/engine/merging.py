@@ -1,7 +1,7 @@
 """Keeps the files of a table few: small ones are merged in tiers, by a commit like any other, which drops no row."""
 
-import io
 import math
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +15,8 @@ from tasks.workspace.writer import Uncommitted, put_file
 
 FILES_A_TIER = 16
 LARGEST_MERGE = 64 * 1024 * 1024
+ROW_GROUP = 50_000  # rows, or the next line's bytes: the memory that a merge needs
+ROW_GROUP_BYTES = 32 * 1024 * 1024
 
 
 def merge_small_files(workspace: Workspace, snapshot: Snapshot) -> Snapshot:
@@ -42,14 +44,22 @@ def _full_tier(files: list[DataFile]) -> list[DataFile]:
     return []
 
 
-def _merged(workspace: Workspace, name: str, files: list[DataFile]) -> pa.Table:
+def _merged(workspace: Workspace, name: str, files: Sequence[DataFile]) -> Iterator[pa.Table]:
     """The rows of the files in order, each with the number of its commit (and, in the ledger, its sequence number)."""
-    parts = []
+    gathered: list[pa.Table] = []
     for file in files:
-        table = pq.read_table(io.BytesIO((workspace.root / file.path).read_bytes()))
-        if file.commit is not None:
-            table = table.append_column("commit", pa.array([file.commit] * table.num_rows, pa.int64()))
-            if name == AUDIT.name and file.first_seq is not None:
-                table = table.append_column("seq", pa.array(range(file.first_seq, file.first_seq + table.num_rows), pa.int64()))
-        parts.append(table)
-    return pa.concat_tables(parts)
+        row = 0
+        for record_batch in pq.ParquetFile(workspace.root / file.path).iter_batches(batch_size=4096):
+            part = pa.Table.from_batches([record_batch])
+            if file.commit is not None:
+                part = part.append_column("commit", pa.repeat(pa.scalar(file.commit, pa.int64()), part.num_rows))
+                if name == AUDIT.name and file.first_seq is not None:
+                    first = file.first_seq + row
+                    part = part.append_column("seq", pa.array(range(first, first + part.num_rows), pa.int64()))
+            row += part.num_rows
+            gathered.append(part)
+            if sum(part.num_rows for part in gathered) >= ROW_GROUP or sum(part.nbytes for part in gathered) >= ROW_GROUP_BYTES:
+                yield pa.concat_tables(gathered)
+                gathered.clear()
+    if gathered:
+        yield pa.concat_tables(gathered)

@@ -38,7 +38,7 @@ def _interrupts_held() -> Iterator[None]:
 class Pool:
     """A Prefect task runner with a number of places; `submit` calls `finished` with the batch number when it is done."""
 
-    def __init__(self, processes: bool, places: int, finished: Callable[[int, bool], None]):
+    def __init__(self, processes: bool, places: int, finished: Callable[[int], None]):
         self.processes = processes
         self.places = places
         self.busy = 0
@@ -54,10 +54,8 @@ class Pool:
             future: PrefectFuture[None] = self._runner.submit(batch_task, {"stage": stage, "number": number, "path": path})
         self.busy += 1
 
-        def done(finished: PrefectFuture[None]) -> None:
-            self._finished(number, not finished.state.is_completed())
-
-        future.add_done_callback(done)
+        # How it ended says the file that the worker leaves: a future's state would be asked of the server, batch by batch.
+        future.add_done_callback(lambda _: self._finished(number))
 
     def abandon(self) -> None:
         """Ends worker processes at once, whatever they are at; threads end with the run."""

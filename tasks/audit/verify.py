@@ -115,7 +115,7 @@ def _file(workspace: Workspace, file: DataFile, report: Verification, ledger: _L
     if hashlib.sha256(data).hexdigest() != file.sha256:
         report.faults.append(f"{file.path}: was changed since it was committed")
         return
-    table = pq.read_table(io.BytesIO(data))
+    table = pq.ParquetFile(io.BytesIO(data)).read()
     if table.num_rows != file.rows:
         report.faults.append(f"{file.path}: has {table.num_rows} rows, its manifest says {file.rows}")
     hashes = table_hashes(table)

@@ -7,6 +7,7 @@ TABLE/*.parquet    data files; one counts only if a manifest names it
 staging/           pixels on their way from wrap to load
 pacs/              the embedded PACS, where the target is that
 report/            Data Docs and reports
+derived/           what makes reading quick and can be deleted
 spill/             input of batches under way; emptied by every run
 prefect/           Prefect's own home and database
 run.lock           held by the run that is active
@@ -41,6 +42,11 @@ class Workspace:
     def spill(self) -> Path:
         """Folder of what a run needs while it runs."""
         return self.root / "spill"
+
+    @property
+    def derived(self) -> Path:
+        """Folder of what is derived from the tables and can be deleted."""
+        return self.root / "derived"
 
     @property
     def report(self) -> Path:

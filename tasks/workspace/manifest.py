@@ -99,7 +99,7 @@ def encode(manifest: Manifest) -> bytes:
 def decode(data: bytes, name: str) -> Manifest:
     """The manifest in Parquet bytes; raises `WorkspaceError` that names it where it is damaged."""
     try:
-        table = pq.read_table(io.BytesIO(data))
+        table = pq.ParquetFile(io.BytesIO(data)).read()
         facts = json.loads((table.schema.metadata or {})[b"filmroom"])
         rows = table.to_pylist()
         files = [(row["action"], DataFile(**{k: v for k, v in row.items() if k != "action"})) for row in rows]

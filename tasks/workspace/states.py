@@ -5,7 +5,8 @@
 * else it is `waiting`.
 
 An item that became several objects has the state of the object that most needs somebody. Item keys are grouped as 128-bit
-numbers and outcomes as hashes of their words, which keeps ten million items within seconds and 2 GB.
+numbers and outcomes as hashes of their words; outcomes up to some commit come folded (`tasks.workspace.folding`). So the balance
+of ten million items takes seconds and 2 GB.
 """
 
 from dataclasses import dataclass
@@ -19,30 +20,70 @@ _WORDS = "hash(stage, outcome, reason, source)"
 # Where one item has several objects, the state that most needs somebody is shown.
 _URGENCY = "['withdrawn', 'quarantined', 'review', 'waiting', 'duplicate', 'excluded', 'verified']"
 
+# `folded_*` are the outcomes up to some commit (`tasks.workspace.folding`), or empty; `fresh_outcomes` are all later ones.
+# A row of `newest` is an item: the newest outcome under its own key, the newest under its object's, whether it was loaded.
 _NEWEST = f"""
-    newest AS MATERIALIZED (
-        SELECT item_key::UUID AS item, arg_max({_WORDS}, commit) AS words,
-               max(commit) FILTER (WHERE stage = 'load' AND outcome = 'done') IS NOT NULL AS loaded,
-               min(hash(key)) FILTER (WHERE key <> item_key) IS DISTINCT FROM
-               max(hash(key)) FILTER (WHERE key <> item_key) AS several
-        FROM raw_outcomes WHERE item_key IS NOT NULL GROUP BY 1
+    fresh AS MATERIALIZED (
+        SELECT item_key::UUID AS item, CASE WHEN key <> item_key THEN hash(key) END AS object, max(commit) AS commit,
+               arg_max({_WORDS}, commit) AS words, bool_or(stage = 'load' AND outcome = 'done') AS loaded
+        FROM fresh_outcomes WHERE item_key IS NOT NULL GROUP BY 1, 2
+    ), touched AS MATERIALIZED (
+        SELECT item, coalesce(n.object, f.object) AS object,
+               coalesce(n.item_commit, f.item_commit) AS item_commit, coalesce(n.item_words, f.item_words) AS item_words,
+               coalesce(n.commit, f.commit) AS commit, coalesce(n.words, f.words) AS words,
+               n.loaded OR coalesce(f.loaded, false) AS loaded,
+               n.several OR coalesce(f.several OR n.object <> f.object, false) AS several,
+               f AS before
+        FROM (
+            SELECT item, any_value(object) AS object, count(object) > 1 AS several,
+                   any_value(commit) FILTER (WHERE object IS NULL) AS item_commit,
+                   any_value(words) FILTER (WHERE object IS NULL) AS item_words,
+                   any_value(commit) FILTER (WHERE object IS NOT NULL) AS commit,
+                   any_value(words) FILTER (WHERE object IS NOT NULL) AS words, bool_or(loaded) AS loaded
+            FROM fresh GROUP BY 1
+        ) n LEFT JOIN folded_items f USING (item)
+    ), newest AS NOT MATERIALIZED (
+        SELECT * EXCLUDE (before) FROM touched
+        UNION ALL FROM folded_items WHERE item NOT IN (SELECT item FROM touched)
     ), vocabulary AS MATERIALIZED (
-        SELECT {_WORDS} AS words, any_value(stage) AS stage, any_value(outcome) AS outcome, any_value(reason) AS reason,
+        SELECT words, any_value(stage) AS stage, any_value(outcome) AS outcome, any_value(reason) AS reason,
                any_value(source) AS source
-        FROM raw_outcomes GROUP BY 1
-    ), rows_of_several AS (
-        SELECT item_key::UUID AS item, key <> item_key AS is_object, key, max(commit) AS commit,
-               arg_max({_WORDS}, commit) AS words,
-               max(commit) FILTER (WHERE stage = 'load' AND outcome = 'done') IS NOT NULL AS loaded
-        FROM raw_outcomes WHERE item_key::UUID IN (SELECT item FROM newest WHERE several) GROUP BY item_key, key
+        FROM (SELECT {_WORDS} AS words, stage, outcome, reason, source FROM fresh_outcomes UNION ALL FROM folded_words)
+        GROUP BY 1
+    ), rows_of_several AS NOT MATERIALIZED (
+        SELECT item, object, max(commit) AS commit, arg_max(words, commit) AS words, bool_or(loaded) AS loaded FROM (
+            SELECT item, object, commit, words, loaded FROM fresh WHERE item IN (SELECT item FROM touched WHERE several)
+            UNION ALL FROM folded_parts
+            UNION ALL SELECT item, before.object, before.commit, before.words, before.loaded FROM touched
+            WHERE several AND NOT before.several AND before.object IS NOT NULL
+            UNION ALL SELECT item, NULL, before.item_commit, before.item_words, false FROM touched
+            WHERE several AND NOT before.several AND before.item_commit IS NOT NULL
+        ) GROUP BY item, object
     ), parts AS (
-        SELECT o.item, o.words, o.loaded FROM rows_of_several o JOIN rows_of_several i ON i.item = o.item AND NOT i.is_object
-        WHERE o.is_object AND (o.commit > i.commit OR o.loaded)
+        SELECT o.item, o.words, o.loaded FROM rows_of_several o JOIN rows_of_several i ON i.item = o.item AND i.object IS NULL
+        WHERE o.object IS NOT NULL AND (o.commit > i.commit OR o.loaded)
         UNION ALL
         SELECT i.item, i.words, false FROM rows_of_several i JOIN vocabulary v USING (words)
-        WHERE NOT i.is_object AND v.outcome <> 'done'
+        WHERE i.object IS NULL AND v.outcome <> 'done'
     )"""
 
+FOLD = {
+    "items": f"WITH {_NEWEST} FROM newest",
+    "parts": f"WITH {_NEWEST} FROM rows_of_several",
+    "words": f"WITH {_NEWEST} FROM vocabulary",
+}
+NOTHING_FOLDED = {
+    "items": """SELECT NULL::UUID AS item, NULL::UBIGINT AS object, NULL::BIGINT AS item_commit, NULL::UBIGINT AS item_words,
+                NULL::BIGINT AS commit, NULL::UBIGINT AS words, false AS loaded, false AS several WHERE false""",
+    "parts": """SELECT NULL::UUID AS item, NULL::UBIGINT AS object, NULL::BIGINT AS commit, NULL::UBIGINT AS words,
+                false AS loaded WHERE false""",
+    "words": """SELECT NULL::UBIGINT AS words, NULL::VARCHAR AS stage, NULL::VARCHAR AS outcome, NULL::VARCHAR AS reason,
+                NULL::VARCHAR AS source WHERE false""",
+}
+
+_SIMPLE = """
+    SELECT item, CASE WHEN commit > coalesce(item_commit, -1) THEN words ELSE item_words END AS words, loaded
+    FROM newest WHERE NOT several"""
 _STATE = "CASE WHEN v.outcome <> 'done' THEN v.outcome WHEN {loaded} THEN 'verified' ELSE 'waiting' END"
 _REASON = """CASE WHEN {state} = 'verified' THEN 'in the PACS, read back, equal'
                   WHEN {state} = 'waiting' AND coalesce(reason, '') = '' THEN 'done: ' || stage ELSE reason END"""
@@ -50,7 +91,7 @@ _REASON = """CASE WHEN {state} = 'verified' THEN 'in the PACS, read back, equal'
 ITEM_STATES = f"""
     WITH {_NEWEST}, stated AS (
         SELECT n.item, {_STATE.format(loaded="n.loaded")} AS state, v.stage, v.reason, v.source
-        FROM newest n JOIN vocabulary v USING (words) WHERE NOT n.several
+        FROM ({_SIMPLE}) n JOIN vocabulary v USING (words)
         UNION ALL
         SELECT item, state, stage, reason, source FROM (
             SELECT p.item, {_STATE.format(loaded="p.loaded")} AS state, v.stage, v.reason, v.source
@@ -63,7 +104,7 @@ ITEM_STATES = f"""
 
 _COUNTS = f"""
     WITH {_NEWEST}, counted AS (
-        SELECT words, loaded, count(*) AS items, bit_xor(hash(item)) AS keys FROM newest WHERE NOT several GROUP BY ALL
+        SELECT words, loaded, count(*) AS items, bit_xor(hash(item)) AS keys FROM ({_SIMPLE}) GROUP BY ALL
     ), stated AS (
         SELECT {_STATE.format(loaded="c.loaded")} AS state, v.stage, v.reason, v.source, c.items, c.keys
         FROM counted c JOIN vocabulary v USING (words)
@@ -77,6 +118,16 @@ _COUNTS = f"""
     SELECT state, stage, source, {_REASON.format(state="state")} AS reason, sum(items)::BIGINT AS items, bit_xor(keys) AS keys
     FROM stated GROUP BY ALL ORDER BY ALL
 """
+
+
+_FOUND = """
+    SELECT count(*)::BIGINT AS items, coalesce(bit_xor(hash(k)), 0) AS keys
+    FROM (SELECT DISTINCT item_key::UUID AS k FROM raw_items)"""
+_FOUND_ONCE = """
+    SELECT sum(items)::BIGINT, coalesce(bit_xor(keys), 0) FROM (
+        FROM folded_found UNION ALL SELECT count(*)::BIGINT, bit_xor(hash(item_key::UUID)) FROM fresh_items)"""
+FOLD["found"] = _FOUND
+NOTHING_FOLDED["found"] = "SELECT 0::BIGINT AS items, 0::UBIGINT AS keys WHERE false"
 
 
 @dataclass(frozen=True)
@@ -126,12 +177,9 @@ def balance(connection: duckdb.DuckDBPyConnection) -> Balance:
     keys = 0
     for line in lines:
         keys ^= line[5]
-    found, found_keys = _one(connection, "SELECT count(*), coalesce(bit_xor(hash(item_key::UUID)), 0) FROM raw_items")
+    found, found_keys = _one(connection, _FOUND_ONCE)
     if (found, found_keys) != (stated, keys):  # rows of a redo lie there beside the older ones: count the keys themselves
-        found, found_keys = _one(
-            connection,
-            "SELECT count(*), coalesce(bit_xor(hash(k)), 0) FROM (SELECT DISTINCT item_key::UUID AS k FROM raw_items)",
-        )
+        found, found_keys = _one(connection, _FOUND)
     return Balance(found, (found, found_keys) == (stated, keys), tuple(line[:5] for line in lines))
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import duckdb
 
 from tasks.schemas import TABLES
+from tasks.workspace.folding import Fold, is_worth_folding, newest_fold, quoted, write_fold
 from tasks.workspace.layout import Workspace
 from tasks.workspace.manifest import DataFile
 from tasks.workspace.snapshot import Snapshot
-from tasks.workspace.states import ITEM_STATES
+from tasks.workspace.states import FOLD, ITEM_STATES, NOTHING_FOLDED
 
 _SQL_TYPES = {
     "string": "VARCHAR",
@@ -49,7 +50,7 @@ def define_views(
     connection.execute("""
         CREATE OR REPLACE TEMP VIEW outcomes AS
         SELECT * FROM raw_outcomes QUALIFY row_number() OVER (PARTITION BY stage, key ORDER BY commit DESC) = 1""")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW item_states AS {ITEM_STATES}")
+    _define_states(connection, workspace, snapshot, None if touched else newest_fold(workspace, snapshot))
     for name in ("studies", "links", "headers", "findings", "receipts"):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_latest(name)}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW items AS {_items()}")
@@ -63,6 +64,28 @@ def define_views(
         QUALIFY row_number() OVER (PARTITION BY study_instance_uid ORDER BY commit DESC, decided_at DESC) = 1""")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW unsettled_studies AS {UNSETTLED_STUDIES}")
+
+
+def fold(workspace: Workspace, snapshot: Snapshot) -> None:
+    """Writes a fold of the snapshot's outcomes, where that is worth it."""
+    if not is_worth_folding(workspace, snapshot):
+        return
+    with connect(workspace) as connection:
+        define_raw(connection, workspace, snapshot, ("items", "outcomes"))
+        _define_states(connection, workspace, snapshot, newest_fold(workspace, snapshot))
+        write_fold(connection, workspace, snapshot, FOLD)
+
+
+def _define_states(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, snapshot: Snapshot, folded: Fold | None
+) -> None:
+    for name, nothing in NOTHING_FOLDED.items():
+        sql = f"SELECT * FROM read_parquet('{quoted(folded.folder / name)}.parquet')" if folded else nothing
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW folded_{name} AS {sql}")
+    for name in ("items", "outcomes"):
+        fresh = _raw(workspace.root, name, snapshot, folded.commit) if folded else f"SELECT * FROM raw_{name}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW fresh_{name} AS {fresh}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW item_states AS {ITEM_STATES}")
 
 
 def define_raw(
@@ -143,8 +166,8 @@ def _objects() -> str:
         FROM wrapped o LEFT JOIN studies s USING (object_key) JOIN item_states t ON t.item_key = o.item_key"""
 
 
-def _raw(root: Path, name: str, snapshot: Snapshot) -> str:
-    files = snapshot.of_table(name)
+def _raw(root: Path, name: str, snapshot: Snapshot, after: int = 0) -> str:
+    files = [file for file in snapshot.of_table(name) if file.commit is None or file.commit > after]
     columns = [field.name for field in TABLES[name].schema]
     selected = ", ".join(f'"{column}"' for column in columns)
     extra = ", seq" if name == "audit" else ""
@@ -154,7 +177,7 @@ def _raw(root: Path, name: str, snapshot: Snapshot) -> str:
             f"SELECT {selected}, {_by_file([f.commit for f in plain])} AS commit{_seq(name, plain)} FROM {_scan(root, plain)}"
         )
     if merged := [file for file in files if file.commit is None]:
-        parts.append(f"SELECT {selected}, commit{extra} FROM {_scan(root, merged)}")
+        parts.append(f"SELECT {selected}, commit{extra} FROM {_scan(root, merged)} WHERE commit > {after}")
     if not parts:
         empty = ", ".join(f'NULL::{_SQL_TYPES[str(field.type)]} AS "{field.name}"' for field in TABLES[name].schema)
         return f"SELECT {empty}, 0::BIGINT AS commit{', 0::BIGINT AS seq' if extra else ''} WHERE false"
@@ -170,5 +193,5 @@ def _seq(name: str, plain: Sequence[DataFile]) -> str:
 
 
 def _scan(root: Path, files: Sequence[DataFile]) -> str:
-    quoted = ", ".join("'" + str(root / file.path).replace("'", "''") + "'" for file in files)
-    return f"read_parquet([{quoted}])"
+    paths = ", ".join(f"'{quoted(root / file.path)}'" for file in files)
+    return f"read_parquet([{paths}])"

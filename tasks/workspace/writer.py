@@ -4,10 +4,10 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tasks.canonical import table_hashes
 from tasks.schemas import AUDIT, TABLES
 from tasks.workspace.layout import Workspace
-from tasks.workspace.manifest import DataFile, sha256_of
+from tasks.workspace.manifest import DataFile
 
 Row = Mapping[str, Any]
 _SHARED = ("item_key", "study_instance_uid", "sop_instance_uid")
@@ -36,19 +36,41 @@ def to_table(name: str, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def put_file(workspace: Workspace, name: str, table: pa.Table) -> DataFile:
-    """Writes a data file under a name of its own, durable, and describes it."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    data = buffer.getvalue()
+class _Hashed(io.RawIOBase):
+    """A file that is only appended to; knows the length and SHA-256 of what was written."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.bytes = 0
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sha256.update(data)
+        self.bytes += len(data)
+        return self.file.write(data)
+
+
+def put_file(workspace: Workspace, name: str, parts: Iterable[pa.Table]) -> DataFile:
+    """Writes a data file under a name of its own, durable, and describes it; each part becomes a row group."""
     folder = workspace.table(name)
     folder.mkdir(exist_ok=True)
     path = folder / f"{secrets.token_hex(12)}.parquet"
+    rows = 0
     with path.open("wb") as file:
-        file.write(data)
+        hashed = _Hashed(file)
+        writer: pq.ParquetWriter | None = None
+        for part in parts:
+            writer = writer or pq.ParquetWriter(pa.PythonFile(hashed), part.schema, compression="zstd")
+            writer.write_table(part)
+            rows += part.num_rows
+        if writer:
+            writer.close()
         file.flush()
         os.fsync(file.fileno())
-    return DataFile(name, f"{name}/{path.name}", sha256_of(data), table.num_rows, len(data))
+    return DataFile(name, f"{name}/{path.name}", hashed.sha256.hexdigest(), rows, hashed.bytes)
 
 
 def put_rows(
@@ -66,12 +88,12 @@ def put_rows(
         if not rows[name]:
             continue
         table = to_table(name, rows[name])
-        files.append(put_file(workspace, name, table))
+        files.append(put_file(workspace, name, [table]))
         events.append(_events(table, {"at": at, "actor": actor, "action": action, "table": name, "detail": detail}))
     if not events:
         return Uncommitted((), b"")
     audit = pa.concat_tables(events)
-    files.append(put_file(workspace, AUDIT.name, audit))
+    files.append(put_file(workspace, AUDIT.name, [audit]))
     return Uncommitted(tuple(files), b"".join(bytes.fromhex(digest) for digest in table_hashes(audit)))
 
 

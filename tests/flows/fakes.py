@@ -163,7 +163,7 @@ class DirectPool:
 
     processes = False
 
-    def __init__(self, places: int, finished: Callable[[int, bool], None]):
+    def __init__(self, places: int, finished: Callable[[int], None]):
         self.places, self.busy, self.finished = places, 0, finished
         self.submitted: list[tuple[str, int]] = []
 
@@ -174,9 +174,7 @@ class DirectPool:
             process(Path(path))
         except Exception as error:
             Path(path).with_suffix(".failed").write_text(type(error).__name__)
-            self.finished(number, True)
-        else:
-            self.finished(number, False)
+        self.finished(number)
 
     def close(self) -> None:
         pass
@@ -223,7 +221,7 @@ class Engine:
             found = {stage.name: segment for stage in self.stages if (segment := pending.find(stage))}
             pools: list[DirectPool] = []
 
-            def start(finished: Callable[[int, bool], None]) -> Any:
+            def start(finished: Callable[[int], None]) -> Any:
                 pools.extend(DirectPool(places, finished) for places in (2, 2))
                 return {"processors": pools[0], "waiting": pools[1]}
 
