@@ -21,6 +21,7 @@ from tasks.workspace.snapshot import Snapshot
 from tasks.workspace.views import define_raw, define_views
 
 FINGERPRINT_COLUMN = "input_fingerprint"
+_QUEUED = pa.schema([("key", pa.string()), ("fingerprint", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,12 @@ class Pending:
 
     def forget(self, stage: Stage, rows: Collection[tuple[str, str]]) -> None:
         """Takes rows, by (key, fingerprint), off the list of what is queued, once they are committed."""
-        keys, fingerprints = [row[0] for row in rows], [row[1] for row in rows]
-        given = "SELECT unnest(?), unnest(?)"
+        given = pa.table({"key": [row[0] for row in rows], "fingerprint": [row[1] for row in rows]}, schema=_QUEUED)
+        self.connection.register("given_rows", given)
         self.connection.execute(
-            f"DELETE FROM queued_{stage.name} WHERE (key, fingerprint) IN ({given})", [keys, fingerprints]
-        ).fetchall()
+            f"DELETE FROM queued_{stage.name} q USING given_rows g WHERE (q.key, q.fingerprint) = (g.key, g.fingerprint)"
+        )
+        self.connection.unregister("given_rows")
 
     def _sql(self, stage: Stage) -> str:
         settings = settings_hash(stage, self.configuration)

@@ -33,6 +33,13 @@ QUIET = {
     "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
 }
 
+# By default the server writes each event of a task run in a transaction of its own, which costs more than a batch does.
+IN_BULK = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "2",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+}
+
 
 def settle_environment(home: Path) -> None:
     """Sets Prefect's environment for this process and its workers; has to come before the first import of Prefect."""
@@ -80,7 +87,7 @@ def _start(home: Path, port: int) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **QUIET, "PREFECT_HOME": str(home)},
+            env={**os.environ, **QUIET, **IN_BULK, "PREFECT_HOME": str(home)},
             preexec_fn=die_with_parent,
             start_new_session=True,  # Ctrl-C is for the run, which still has to tell the server how it ended
         )
