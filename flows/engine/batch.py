@@ -49,7 +49,9 @@ def _configuration(file: str, changed: int) -> Configuration:
 @lru_cache(maxsize=16)
 def _function(name: str) -> StageFunction:
     module, _, attribute = name.partition(":")
-    return cast(StageFunction, getattr(importlib.import_module(module), attribute))
+    function = cast(StageFunction, getattr(importlib.import_module(module), attribute))
+    silence()  # the libraries that came with it
+    return function
 
 
 def _loaded(name: str) -> StageFunction:
@@ -75,7 +77,6 @@ def process(path: Path) -> None:
     rows = list(rows_of(table))
     try:
         function = _loaded(facts["function"])
-        silence()
         outcomes = list(function(rows, context))
         result = put_down(workspace, facts["stage"], facts["key"], rows, outcomes)
         if facts["frees"] == "True":

@@ -28,7 +28,7 @@ from tasks.workspace.snapshot import Snapshot
 from tasks.workspace.views import fold
 
 GATHER_SECONDS = 1.0
-GATHER_ROWS = 4000
+GATHER_ROWS = 10_000
 ATTEMPTS = 5
 LEAST_FREE = 2**20  # bytes; with less a worker cannot say why it failed
 UPSTREAM_OF_STAGING = frozenset({"scan", "wrap"})
@@ -89,6 +89,7 @@ class Loop:
         self.flights: dict[int, Flight] = {}
         self.suspects: list[Flight] = []
         self.gathered: list[tuple[Stage, BatchResult]] = []
+        self.gathered_rows = 0
         self.gathered_since = 0.0
         self.retries: list[Retry] = []
         self.attempts: dict[tuple[str, str], int] = {}
@@ -193,9 +194,8 @@ class Loop:
             self._finish(self.events.get(timeout=wait))
         except queue.Empty:
             pass
-        rows = sum(file.rows for _, result in self.gathered for file in result.uncommitted.files)
         late = self.gathered and time.monotonic() - self.gathered_since >= GATHER_SECONDS
-        if late or rows >= GATHER_ROWS or (self.gathered and not self.flights):
+        if late or self.gathered_rows >= GATHER_ROWS or (self.gathered and not self.flights):
             self._commit()
         self.show(self.progress)
 
@@ -206,10 +206,8 @@ class Loop:
         if blocked.exists():
             self.progress.blocked[flight.stage.name] = blocked.read_text()
         elif done.exists():
-            if not self.gathered:
-                self.gathered_since = time.monotonic()
             result: BatchResult = pickle.loads(done.read_bytes())
-            self.gathered.append((flight.stage, result))
+            self._put_by(flight, result)
             self.staged += result.staged
             done.unlink()
             self.progress.finished[flight.stage.name] = self.progress.finished.get(flight.stage.name, 0) + flight.rows
@@ -242,20 +240,27 @@ class Loop:
         flight.path.unlink()
 
     def _quarantine(self, flight: Flight, batch: pa.Table, name: str) -> None:
-        result = quarantine(self.workspace, flight.stage, batch, name)
-        self.gathered_since = self.gathered_since if self.gathered else time.monotonic()
-        self.gathered.append((flight.stage, result))
+        self._put_by(flight, quarantine(self.workspace, flight.stage, batch, name))
         flight.path.unlink()
 
+    def _put_by(self, flight: Flight, result: BatchResult) -> None:
+        if not self.gathered:
+            self.gathered_since = time.monotonic()
+        self.gathered.append((flight.stage, result))
+        self.gathered_rows += flight.rows
+
     def _commit(self) -> None:
-        gathered, self.gathered = self.gathered, []
+        gathered, self.gathered, self.gathered_rows = self.gathered, [], 0
         self.snapshot = commit(self.workspace, [result.uncommitted for _, result in gathered], known=self.snapshot)
         touched: set[str] = set()
+        settled: dict[str, list[tuple[str, str]]] = {}
         for stage, result in gathered:
-            self.pending.forget(stage, result.settled)
+            settled.setdefault(stage.name, []).extend(result.settled)
             touched.update(result.item_keys)
             self.staged -= self._free(result.spent)
             self._plan_retry(stage, result)
+        for name, rows in settled.items():
+            self.pending.forget(name, rows)
         self.snapshot = merge_small_files(self.workspace, self.snapshot)
         fold(self.workspace, self.snapshot)
         if not (self.limit is not None and self.limit <= 0):
@@ -284,5 +289,5 @@ class Loop:
         time.sleep(max(0.0, self.retries[0].due - time.monotonic()))
         while self.retries and self.retries[0].due <= time.monotonic():
             retry = self.retries.pop(0)
-            self.pending.forget(retry.stage, retry.rows)
+            self.pending.forget(retry.stage.name, retry.rows)
         return self._look(None) or self._wait_for_retry()

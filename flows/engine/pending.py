@@ -94,12 +94,12 @@ class Pending:
         self.connection.execute(f"INSERT INTO queued_{stage.name} SELECT {stage.key}, {FINGERPRINT_COLUMN} FROM pending")
         return Segment(path, row[0], row[1])
 
-    def forget(self, stage: Stage, rows: Collection[tuple[str, str]]) -> None:
+    def forget(self, stage: str, rows: Collection[tuple[str, str]]) -> None:
         """Takes rows, by (key, fingerprint), off the list of what is queued, once they are committed."""
         given = pa.table({"key": [row[0] for row in rows], "fingerprint": [row[1] for row in rows]}, schema=_QUEUED)
         self.connection.register("given_rows", given)
         self.connection.execute(
-            f"DELETE FROM queued_{stage.name} q USING given_rows g WHERE (q.key, q.fingerprint) = (g.key, g.fingerprint)"
+            f"DELETE FROM queued_{stage} q USING given_rows g WHERE (q.key, q.fingerprint) = (g.key, g.fingerprint)"
         )
         self.connection.unregister("given_rows")
 

@@ -36,11 +36,15 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class Pool:
-    """A Prefect task runner with a number of places; `submit` calls `finished` with the batch number when it is done."""
+    """A Prefect task runner with a number of workers; `submit` calls `finished` with the batch number when it is done.
 
-    def __init__(self, processes: bool, places: int, finished: Callable[[int], None]):
+    There are places for twice as many batches as workers, so that none idles while the loop commits.
+    """
+
+    def __init__(self, processes: bool, workers: int, finished: Callable[[int], None]):
         self.processes = processes
-        self.places = places
+        self.workers = workers
+        self.places = 2 * workers
         self.busy = 0
         self._finished = finished
         self._runner: TaskRunner[Any] | None = None
@@ -77,8 +81,8 @@ class Pool:
         runner: TaskRunner[Any]
         if self.processes:
             self._watchdog = Watchdog()
-            runner = ProcessPoolTaskRunner(max_workers=self.places, initializer=initialize_worker)
+            runner = ProcessPoolTaskRunner(max_workers=self.workers, initializer=initialize_worker)
         else:
-            runner = ThreadPoolTaskRunner(max_workers=self.places)
+            runner = ThreadPoolTaskRunner(max_workers=self.workers)
         runner.__enter__()
         return runner
