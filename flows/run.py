@@ -22,9 +22,10 @@ from tasks.errors import StageBlockedError
 from tasks.scan.listing import write_listing
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.lock import run_lock
+from tasks.workspace.reading import open_views
 from tasks.workspace.snapshot import Snapshot, read_snapshot
 from tasks.workspace.states import Balance, balance
-from tasks.workspace.views import connect, define_views
+from tasks.workspace.views import connect
 
 KEEP_REPLACED_SECONDS = 24 * 3600
 _PATHS = pa.schema([("path", pa.string())])
@@ -53,24 +54,25 @@ def run(
     configuration_file = configuration_file.resolve()
     configuration = read_configuration(configuration_file)
     workspace = open_workspace(configuration.project.workspace, configuration.project.name, create=True)
-    with run_lock(workspace), connect(workspace) as connection:
+    with run_lock(workspace):
         _tidy(workspace)
         snapshot = read_snapshot(workspace.log)
         stages = tuple(stage for stage in STAGES if not stage_names or stage.name in stage_names)
         stages, listing, blocked = _listed(configuration, workspace, stages)
-        pending = Pending(connection, workspace, configuration, stages, listing)
-        pending.look_at(snapshot)
-        staged = _staged(connection, workspace)
-        found = {stage.name: segment for stage in stages if (segment := pending.find(stage))}
-        if found:
-            with _servers(configuration, workspace):
-                blocked |= _flow(
-                    configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
-                )
-        snapshot = read_snapshot(workspace.log, snapshot)
-        define_views(connection, workspace, snapshot)
-        counted = balance(connection)
-        report = _report(connection, configuration, workspace, counted)
+        with connect(workspace) as connection:
+            pending = Pending(connection, workspace, configuration, stages, listing)
+            pending.look_at(snapshot)
+            staged = _staged(connection, workspace)
+            found = {stage.name: segment for stage in stages if (segment := pending.find(stage))}
+            if found:
+                with _servers(configuration, workspace):
+                    blocked |= _flow(
+                        configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
+                    )
+        with open_views(workspace) as connection:
+            snapshot = read_snapshot(workspace.log, snapshot)
+            counted = balance(connection)
+            report = _report(connection, configuration, workspace, counted)
         return RunResult(counted, snapshot.head, snapshot.number, blocked, report)
 
 

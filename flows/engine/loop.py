@@ -9,6 +9,7 @@ import queue
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -190,10 +191,8 @@ class Loop:
     def _gather(self) -> None:
         """Waits for a finished batch or for the time to commit."""
         wait = max(0.0, self.gathered_since + GATHER_SECONDS - time.monotonic()) if self.gathered else 1.0
-        try:
+        with suppress(queue.Empty):
             self._finish(self.events.get(timeout=wait))
-        except queue.Empty:
-            pass
         late = self.gathered and time.monotonic() - self.gathered_since >= GATHER_SECONDS
         if late or self.gathered_rows >= GATHER_ROWS or (self.gathered and not self.flights):
             self._commit()

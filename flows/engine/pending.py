@@ -21,7 +21,10 @@ from tasks.workspace.snapshot import Snapshot
 from tasks.workspace.views import define_raw, define_views
 
 FINGERPRINT_COLUMN = "input_fingerprint"
-_QUEUED = pa.schema([("key", pa.string()), ("fingerprint", pa.string())])
+# Memory that DuckDB may take, in MiB: what spills to disk in little is given no more; the few operators that cannot, the next.
+MEMORY = (128, 512, 2048, 8192)
+# What is queued is remembered as 128 bits a row: for ten million rows that is 160 MB, on disk where memory is short.
+_QUEUED = "md5_number({key} || {fingerprint})"
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,12 @@ class Pending:
         self.configuration = configuration
         self.segments = 0
         self.restricted = False
+        self._memory = 0
+        connection.execute(f"SET memory_limit = '{MEMORY[0]}MiB'")
         if listing:
             connection.execute(f"CREATE TEMP VIEW listing AS SELECT * FROM read_parquet('{listing}')")
         for stage in stages:
-            connection.execute(f"CREATE TEMP TABLE queued_{stage.name} (key VARCHAR, fingerprint VARCHAR)")
+            connection.execute(f"CREATE TEMP TABLE queued_{stage.name} (queued UHUGEINT)")
 
     def look_at(self, snapshot: Snapshot, touched: Iterable[str] | None = None) -> None:
         """Defines the views of a snapshot: whole, or only what belongs together with the touched items."""
@@ -70,65 +75,95 @@ class Pending:
         given = pa.table({"item_key": pa.array(list(touched), pa.string())})
         self.connection.register("given_items", given)
         for name in ("touched_items", "frontier"):
-            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given_items")
+            self._execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given_items")
         self.connection.unregister("given_items")
-        while self.connection.execute("SELECT 1 FROM frontier LIMIT 1").fetchone():
-            self.connection.execute(_TIED)
-            self.connection.execute("INSERT INTO touched_items FROM frontier")
+        while self.connection.execute("SELECT 1 FROM frontier LIMIT 1").fetchall():
+            self._execute(_TIED)
+            self._execute("INSERT INTO touched_items FROM frontier")
         define_views(self.connection, self.workspace, snapshot, touched="touched_items")
 
     def find(self, stage: Stage) -> Segment | None:
         """The rows of a stage that are pending and not queued yet, as a spill file; `None` where there are none."""
         self.segments += 1
         path = self.workspace.spill / f"{stage.name}-{self.segments:06d}.parquet"
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage)}")
+        self._execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage)}")
         columns = [row[0] for row in self.connection.execute("DESCRIBE pending").fetchall()]
-        size = "sum(coalesce(bytes, 0))" if "bytes" in columns else "0"
-        row = self.connection.execute(f"SELECT count(*), coalesce({size}, 0)::BIGINT FROM pending").fetchone()
-        assert row is not None
-        if not row[0]:
+        total = "sum(coalesce(bytes, 0))" if "bytes" in columns else "0"
+        rows, size = self.connection.execute(f"SELECT count(*), coalesce({total}, 0)::BIGINT FROM pending").fetchall()[0]
+        if not rows:
             return None
         natural = [c for c in ("source_order", "study_instance_uid", "path", "page", "instance_number") if c in columns]
         by = ", ".join([*([stage.group] if stage.group else []), *natural, stage.key])
-        self.connection.execute(f"COPY (SELECT * FROM pending ORDER BY {by}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
-        self.connection.execute(f"INSERT INTO queued_{stage.name} SELECT {stage.key}, {FINGERPRINT_COLUMN} FROM pending")
-        return Segment(path, row[0], row[1])
+        self._execute(f"COPY (SELECT * FROM pending ORDER BY {by}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+        queued = _QUEUED.format(key=stage.key, fingerprint=FINGERPRINT_COLUMN)
+        self._execute(f"INSERT INTO queued_{stage.name} SELECT {queued} FROM pending")
+        self._execute("DROP TABLE pending")
+        return Segment(path, rows, size)
 
     def forget(self, stage: str, rows: Collection[tuple[str, str]]) -> None:
         """Takes rows, by (key, fingerprint), off the list of what is queued, once they are committed."""
-        given = pa.table({"key": [row[0] for row in rows], "fingerprint": [row[1] for row in rows]}, schema=_QUEUED)
-        self.connection.register("given_rows", given)
-        self.connection.execute(
-            f"DELETE FROM queued_{stage} q USING given_rows g WHERE (q.key, q.fingerprint) = (g.key, g.fingerprint)"
+        given = pa.table(
+            {"key": pa.array([r[0] for r in rows], pa.string()), "print": pa.array([r[1] for r in rows], pa.string())}
         )
+        self.connection.register("given_rows", given)
+        queued = _QUEUED.format(key="key", fingerprint="print")
+        self._execute(f"DELETE FROM queued_{stage} WHERE queued IN (SELECT {queued} FROM given_rows)")
         self.connection.unregister("given_rows")
+
+    def _execute(self, sql: str) -> None:
+        """Executes what may need more memory than there is yet, and can be done again."""
+        while True:
+            try:
+                self.connection.execute(sql).fetchall()
+                return
+            except duckdb.OutOfMemoryException:
+                self._memory += 1
+                if self._memory == len(MEMORY):
+                    raise
+                self.connection.execute(f"SET memory_limit = '{MEMORY[self._memory]}MiB'")
 
     def _sql(self, stage: Stage) -> str:
         settings = settings_hash(stage, self.configuration)
         names = [row[0] for row in self.connection.execute(f"DESCRIBE {stage.view}").fetchall()]
         hashed = ", ".join(f'"{name}" := "{name}"' for name in names if name not in stage.unhashed)
+        # Keys and fingerprints are compared as 128 bits, which is a third of the memory.
         row_hash = f"sha256(to_json(struct_pack({hashed}))::VARCHAR)"
-        group = stage.group or stage.key
-        pending = f"""
-            (o.key IS NULL OR o.outcome = 'waiting' OR (o.fingerprint <> h.{FINGERPRINT_COLUMN}
-             AND NOT (coalesce(s.state, '') = 'verified' AND o.fingerprint[1:32] = h.{FINGERPRINT_COLUMN}[1:32])))"""
         only = "WHERE item_key IN (SELECT item_key FROM touched_items)" if self.restricted else ""
+        queued = _QUEUED.format(key=f"h.{stage.key}", fingerprint=f"h.{FINGERPRINT_COLUMN}")
+        stands, states = "false", ""
+        if self._settings_changed(stage, settings):
+            stands = f"o.inputs = md5_number(h.{FINGERPRINT_COLUMN}[1:32]) AND coalesce(s.state, '') = 'verified'"
+            states = "LEFT JOIN item_states s ON s.item_key = h.item_key"
+        judged = f"""
+            SELECT h.*, q.queued IS NULL AND (o.key IS NULL OR o.waiting
+                   OR (o.print <> md5_number(h.{FINGERPRINT_COLUMN}) AND NOT ({stands}))) AS is_pending
+            FROM printed h LEFT JOIN (
+                SELECT md5_number(key) AS key, arg_max(outcome = 'waiting', commit) AS waiting,
+                       arg_max(md5_number(fingerprint), commit) AS print,
+                       arg_max(md5_number(fingerprint[1:32]), commit) AS inputs
+                FROM raw_outcomes WHERE stage = '{stage.name}' GROUP BY 1
+            ) o ON o.key = md5_number(h.{stage.key}) {states} LEFT JOIN queued_{stage.name} q ON q.queued = {queued}"""
+        if not stage.group:
+            return f"""
+                WITH printed AS (
+                    SELECT *, sha256({row_hash})[1:32] || '{settings}' AS {FINGERPRINT_COLUMN} FROM ({stage.view}) {only}
+                ) SELECT * EXCLUDE (is_pending) FROM ({judged}) WHERE is_pending"""
         return f"""
-            WITH input AS (SELECT * FROM ({stage.view}) {only}), hashed AS (SELECT *, {row_hash} AS row_hash FROM input),
+            WITH hashed AS (SELECT *, {row_hash} AS row_hash FROM ({stage.view}) {only}),
             groups AS (
-                SELECT {group} AS g, sha256(string_agg(row_hash, '' ORDER BY row_hash))[1:32] AS inputs FROM hashed GROUP BY 1
+                SELECT {stage.group} AS g, sha256(string_agg(row_hash, '' ORDER BY row_hash))[1:32] AS inputs
+                FROM hashed GROUP BY 1
             ), printed AS (
                 SELECT hashed.* EXCLUDE (row_hash), g.inputs || '{settings}' AS {FINGERPRINT_COLUMN}
-                FROM hashed JOIN groups g ON g.g = hashed.{group}
-            ),
-            judged AS (
-                SELECT h.*, {pending} AND q.key IS NULL AS is_pending FROM printed h
-                LEFT JOIN outcomes o ON o.stage = '{stage.name}' AND o.key = h.{stage.key}
-                LEFT JOIN item_states s ON s.item_key = h.item_key
-                LEFT JOIN queued_{stage.name} q ON q.key = h.{stage.key} AND q.fingerprint = h.{FINGERPRINT_COLUMN}
-            )
-            SELECT * EXCLUDE (is_pending, whole) FROM (SELECT *, bool_or(is_pending) OVER (PARTITION BY {group}) AS whole
-            FROM judged) WHERE whole"""
+                FROM hashed JOIN groups g ON g.g = hashed.{stage.group}
+            ), judged AS ({judged})
+            SELECT * EXCLUDE (is_pending, whole)
+            FROM (SELECT *, bool_or(is_pending) OVER (PARTITION BY {stage.group}) AS whole FROM judged) WHERE whole"""
+
+    def _settings_changed(self, stage: Stage, settings: str) -> bool:
+        """Whether the stage ever worked with other settings: only then it matters what stands in the PACS already."""
+        changed = f"SELECT 1 FROM raw_outcomes WHERE stage = '{stage.name}' AND fingerprint[33:] <> '{settings}' LIMIT 1"
+        return bool(self.connection.execute(changed).fetchall())
 
 
 # What may change the input of a row: the same picture, the same jacket or medium, the same legacy study, the same study; and

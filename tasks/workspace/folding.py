@@ -2,8 +2,8 @@
 
 A fold is a folder `derived/outcomes-N` for all outcomes up to commit N: `items.parquet` (a row an item, see
 `tasks.workspace.states`), `parts.parquet` (a row an object, of items that became several), `words.parquet` (what the hashes in
-both stand for) and `found.parquet` (how many items were found). It is derived: whoever deletes it loses nothing, and one of another history, or of another DuckDB (whose
-hashes may differ), is not used.
+both stand for) and `found.parquet` (how many items were found). It is derived: whoever deletes it loses nothing, and one of
+another history, or of another DuckDB (whose hashes may differ), is not used.
 """
 
 import json

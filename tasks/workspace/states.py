@@ -5,8 +5,8 @@
 * else it is `waiting`.
 
 An item that became several objects has the state of the object that most needs somebody. Item keys are grouped as 128-bit
-numbers and outcomes as hashes of their words; outcomes up to some commit come folded (`tasks.workspace.folding`). So the balance
-of ten million items takes seconds and 2 GB.
+numbers and outcomes as hashes of their words; outcomes up to some commit come folded (`tasks.workspace.folding`). So the
+balance of ten million items takes seconds and 2 GB.
 """
 
 from dataclasses import dataclass

@@ -181,9 +181,8 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         assert process.stdout is not None
         running = EmbeddedPacs(tmp_path, "P", int(process.stdout.readline()))
         datasets = [image(turn, 1, number) for number in range(1, 200)]
-        killer = threading.Timer(0.25 * turn, os.kill, (process.pid, signal.SIGKILL))
-        killer.start()
         client = Client(running, datasets)
+        threading.Timer(0.1 * turn, os.kill, (process.pid, signal.SIGKILL)).start()
         for dataset in datasets:
             if client.association.send_c_store(dataset).get("Status") != 0x0000:
                 break
