@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from prefect.context import SyncClientContext
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
@@ -21,6 +22,8 @@ from flows.engine.watchdog import Watchdog
 def initialize_worker() -> None:
     """Initializer of a worker process."""
     os.environ["OMP_THREAD_LIMIT"] = "1"
+    # One client for all batches; each would make two of its own, and load all certificates for each.
+    SyncClientContext().__enter__()
     # Prefect's threads are through by then; tearing modules down would only make extension modules count what they leak.
     atexit.register(os._exit, 0)
 
