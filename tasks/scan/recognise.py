@@ -61,10 +61,16 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # sizes of the header that follows the file header
 # Media Storage SOP Class UID (0002,0002) of Media Storage Directory Storage, PS3.10 8.6; with or without a VR.
 _IS_DICOMDIR = re.compile(rb"\x02\x00\x02\x00(UI..|....)1\.2\.840\.10008\.1\.3\.10\x00?[^0-9.]", re.DOTALL)
+# Netpbm: P1 to P6, then width and height, with white space and comments between.
+_IS_PORTABLE = re.compile(rb"P[1-6](?:(?:\s|#[^\r\n]*[\r\n])+\d{1,5}){2}[\s#]")
+_BEFORE_FRAME = frozenset(bytes([marker]) for marker in (*range(0xE0, 0xF0), 0xF8, 0xFE))
 _NO_TEXT = bytes(set(range(32)) - {9, 10, 12, 13, 26, 27}) + b"\x7f"
 
-FILM_TYPES = frozenset({"image/tiff", "image/png", "image/jpeg"})
-_PICTURES = frozenset({"image/jp2", "image/j2c", "image/bmp", "image/gif", "image/webp", "image/avif", "application/pdf"})
+FILM_TYPES = frozenset(
+    {"image/tiff", "image/png", "image/jpeg", "image/jls", "image/jp2", "image/j2c", "image/bmp", "image/webp"}
+    | {"image/x-portable-anymap"}
+)
+_PICTURES = frozenset({"image/gif", "image/avif", "application/pdf"})
 _PROGRAMS = frozenset(
     {"application/vnd.microsoft.portable-executable", "application/x-executable", "application/x-mach-binary"}
     | {"application/java-vm", "image/vnd.microsoft.icon", "application/vnd.ms-htmlhelp"}
@@ -96,6 +102,8 @@ def media_type(head: bytes) -> str:
             return _told_apart(name, head)
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS:
         return "image/bmp"
+    if _IS_PORTABLE.match(head):
+        return "image/x-portable-anymap"
     if _is_icon(head):
         return "image/vnd.microsoft.icon"
     if head[:2] == b"MZ" and not _is_text(head):
@@ -108,11 +116,21 @@ def media_type(head: bytes) -> str:
 
 
 def _told_apart(name: str, head: bytes) -> str:
+    if name == "image/jpeg" and _is_jpeg_ls(head):
+        return "image/jls"
     if name == "application/zip" and head.startswith(_OFFICE_MEMBERS, 30):
         return "application/vnd.openxmlformats-officedocument" if head[30:31] == b"[" else "application/vnd.oasis.opendocument"
     if name == "application/x-ole-storage" and _THUMBNAIL_CACHE in head:
         return "application/x-desktop-cache"
     return name
+
+
+def _is_jpeg_ls(head: bytes) -> bool:
+    """Whether the first segment after application segments, comments and presets is SOF55 (ITU-T T.87)."""
+    at = 2
+    while head[at : at + 1] == b"\xff" and head[at + 1 : at + 2] in _BEFORE_FRAME:
+        at += 2 + max(int.from_bytes(head[at + 2 : at + 4], "big"), 2)
+    return head[at : at + 2] == b"\xff\xf7"
 
 
 def _is_icon(head: bytes) -> bool:
@@ -190,7 +208,7 @@ def recognise(head: bytes, source_kind: str) -> Recognised:
     if is_film and name in FILM_TYPES:
         return Recognised(name, "film")
     if is_film and name in _PICTURES:
-        return Recognised(name, "film", "review", f"{name} is not converted yet: deliver it as TIFF, PNG or JPEG")
+        return Recognised(name, "film", "review", f"{name} is not converted yet: deliver it as TIFF, PNG, JPEG or JPEG 2000")
     if name in FILM_TYPES | _PICTURES or "document" in name or name == "application/x-ole-storage":
         return Recognised(name, "document", "review", "a document or picture beside the images: a person decides")
     what = "not an image format known here" if is_film else "not a format known here"

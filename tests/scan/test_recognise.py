@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -53,6 +54,12 @@ def tarred() -> bytes:
         (saved("JPEG"), "image/jpeg"),
         (saved("JPEG2000"), "image/jp2"),
         (saved("BMP"), "image/bmp"),
+        (saved("PPM"), "image/x-portable-anymap"),
+        (b"P2\n# scanned by hand\n3 2\n9\n1 2 3 4 5 6\n", "image/x-portable-anymap"),
+        (b"P2 is no picture\n", "text/plain"),
+        (bytes(imagecodecs.jpegls_encode(np.zeros((9, 9), np.uint8))), "image/jls"),
+        (b"\xff\xd8\xff\xfe\x00\x06note\xff\xf7\x00\x0b\x08", "image/jls"),
+        (bytes(imagecodecs.jpeg2k_encode(np.zeros((9, 9), np.uint8), codecformat="j2k")), "image/j2c"),
         (saved("GIF"), "image/gif"),
         (saved("WEBP"), "image/webp"),
         (saved("ICO"), "image/vnd.microsoft.icon"),

@@ -12,7 +12,17 @@ from tasks.keys import item_key
 from tasks.stage import Outcome, StageContext
 from tasks.wrap.stage import wrap_batch
 
-MEDIA_TYPES = {".tif": "image/tiff", ".png": "image/png", ".jpg": "image/jpeg", ".bmp": "image/bmp"}
+MEDIA_TYPES = {
+    ".tif": "image/tiff",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jls": "image/jls",
+    ".jp2": "image/jp2",
+    ".bmp": "image/bmp",
+    ".pgm": "image/x-portable-anymap",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
 
 
 def context_for(folder: Path, scans: Path, **settings: Any) -> StageContext:

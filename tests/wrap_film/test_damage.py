@@ -79,7 +79,8 @@ def test_tiff_bomb_is_refused_before_decoding() -> None:
 @pytest.mark.parametrize(
     ("data", "media_type"),
     [
-        (pil(GRAY, "BMP"), "image/bmp"),
+        (pil(GRAY, "GIF"), "image/gif"),
+        (pil(np.dstack([GRAY] * 4), "BMP"), "image/bmp"),
         (tiff(picture(16, 3), photometric="rgb"), "image/tiff"),
         (tiff(GRAY.astype(np.float32)), "image/tiff"),
         (tiff(GRAY, compression="jpeg"), "image/tiff"),

@@ -73,6 +73,27 @@ def kinds() -> dict[str, tuple[str, bytes, str, NDArray[Any] | None]]:
         "jpeg colour 4:2:2": ("a.jpg", pil(colour, "JPEG", subsampling=1), COLOUR, None),
         "jpeg colour 4:4:4": ("a.jpg", pil(colour, "JPEG", subsampling=0), COLOUR, None),
         "jpeg RGB": ("a.jpg", imagecodecs.jpeg8_encode(colour, colorspace="RGB", outcolorspace="RGB"), CLASSIC, None),
+        "jpeg-ls 12 bit": ("a.jls", bytes(imagecodecs.jpegls_encode(gray12)), WORD, gray12),
+        "jpeg-ls near-lossless": ("a.jls", bytes(imagecodecs.jpegls_encode(gray8, level=2)), BYTE, None),
+        "jpeg 2000": (
+            "a.jp2",
+            bytes(imagecodecs.jpeg2k_encode(gray16, level=0, codecformat="jp2", reversible=True)),
+            WORD,
+            gray16,
+        ),
+        "jpeg 2000 irreversible": (
+            "a.jp2",
+            bytes(imagecodecs.jpeg2k_encode(gray8, level=30, codecformat="jp2", reversible=False)),
+            BYTE,
+            None,
+        ),
+        "bmp": ("a.bmp", pil(gray8, "BMP"), BYTE, gray8),
+        "bmp 1 bit": ("a.bmp", pil(bit.astype(bool), "BMP"), BIT, bit),
+        "bmp colour": ("a.bmp", pil(colour, "BMP"), COLOUR, colour),
+        "graymap 12 bit": ("a.pgm", b"P5 83 61 4095\n" + gray12.astype(">u2").tobytes(), WORD, gray12),
+        "bitmap": ("a.pgm", b"P4 83 61\n" + np.packbits(bit, axis=1).tobytes(), CLASSIC, bit),
+        "webp lossless": ("a.webp", pil(colour, "WEBP", lossless=True), COLOUR, colour),
+        "webp": ("a.webp", pil(colour, "WEBP", quality=80), COLOUR, None),
         "jpeg progressive colour": ("a.jpg", pil(colour, "JPEG", progressive=True), COLOUR, None),
     }
 

@@ -15,7 +15,8 @@ MOST_PIXELS = 500_000_000
 class DecodedFilm:
     """Pixels (rows x columns, or rows x columns x 3; uint8 or uint16) and what the file says of them.
 
-    `dpi` is (down, across) in dots per inch. `scanned_at` is YYYYMMDDHHMMSS. `ratio` is that of the source's lossy compression.
+    `dpi` is (down, across) in dots per inch. `scanned_at` is YYYYMMDDHHMMSS. `ratio` is that of the source's lossy compression
+    and `method` its Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1), where it has one.
     `codestream` and its `transfer_syntax` are set where the source's own compressed data is kept. `turn` and `mirrored` are
     what the file says has to be done to show it upright: a mirroring left to right, then a clockwise turn in degrees.
     """
@@ -28,6 +29,7 @@ class DecodedFilm:
     codestream: bytes | None = None
     transfer_syntax: UID | None = None
     ratio: float | None = None
+    method: str | None = "ISO_10918_1"
     turn: int | None = None
     mirrored: bool | None = None
 

@@ -69,7 +69,8 @@ def pixel_attributes(film: DecodedFilm, sop_class: UID) -> Dataset:
     dataset.LossyImageCompression = "00" if film.ratio is None else "01"
     if film.ratio is not None:
         dataset.LossyImageCompressionRatio = f"{film.ratio:.6g}"
-        dataset.LossyImageCompressionMethod = "ISO_10918_1"
+        if film.method:
+            dataset.LossyImageCompressionMethod = film.method
     return dataset
 
 

@@ -1,0 +1,40 @@
+"""Windows bitmaps (BMP): 1, 4 and 8 bits with a palette, 24 bits of colour; uncompressed or run-length coded."""
+
+import io
+import struct
+
+import numpy as np
+from PIL import Image
+
+from tasks.errors import QuarantineError, ReviewError
+from tasks.wrap.film.decoded import DecodedFilm, check_size
+
+_INCH = 0.0254  # metres
+
+
+def decode_bitmap(data: bytes) -> DecodedFilm:
+    """Decodes a BMP; raises `QuarantineError` on damage, `ReviewError` on what is not wrapped yet.
+
+    A palette of grays gives grays of 8 bits, as the palette says them (of one bit where they are black and white); any other
+    gives colour.
+    """
+    if len(data) < 54:
+        raise QuarantineError("a truncated BMP: its header is cut short")
+    header = int.from_bytes(data[14:18], "little")
+    columns, rows, depth = struct.unpack("<HHxxH" if header == 12 else "<iixxH", data[18 : 26 if header == 12 else 30])
+    check_size(abs(rows), columns)
+    if depth not in (1, 4, 8, 24):
+        raise ReviewError(f"a BMP of {depth} bits is not wrapped yet")
+    try:
+        with Image.open(io.BytesIO(data), formats=["BMP"]) as image:
+            expanded = np.asarray(image.convert("RGB"))
+    except Exception as error:  # Pillow's messages
+        raise QuarantineError("a damaged or truncated BMP") from error
+    if expanded.shape != (abs(rows), columns, 3):
+        raise QuarantineError("a BMP whose picture is not of the size its header says")
+    is_gray = depth <= 8 and bool((expanded == expanded[:, :, :1]).all())
+    pixels = np.ascontiguousarray(expanded[:, :, 0] if is_gray else expanded)
+    bits = 1 if depth == 1 and is_gray and bool(np.isin(pixels, (0, 255)).all()) else 8
+    across, down = struct.unpack("<ii", data[38:46]) if header >= 40 else (0, 0)
+    dpi = (down * _INCH, across * _INCH) if across > 0 and down > 0 else None
+    return DecodedFilm(pixels // 255 if bits == 1 else pixels, bits, "MONOCHROME2" if is_gray else "RGB", dpi=dpi)
