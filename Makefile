@@ -20,10 +20,10 @@ demo: venv
 	$(BIN)/filmroom run -c demo/filmroom.toml
 
 test: venv
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: venv
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: venv
 	$(BIN)/ruff check .

@@ -59,12 +59,13 @@ _NEWEST = f"""
             UNION ALL SELECT item, NULL, before.item_commit, before.item_words, false FROM touched
             WHERE several AND NOT before.several AND before.item_commit IS NOT NULL
         ) GROUP BY item, object
-    ), parts AS (
+    ), objects_that_count AS (
         SELECT o.item, o.words, o.loaded FROM rows_of_several o JOIN rows_of_several i ON i.item = o.item AND i.object IS NULL
         WHERE o.object IS NOT NULL AND (o.commit > i.commit OR o.loaded)
-        UNION ALL
+    ), parts AS (
+        FROM objects_that_count UNION ALL
         SELECT i.item, i.words, false FROM rows_of_several i JOIN vocabulary v USING (words)
-        WHERE i.object IS NULL AND v.outcome <> 'done'
+        WHERE i.object IS NULL AND (v.outcome <> 'done' OR i.item NOT IN (SELECT item FROM objects_that_count))
     )"""
 
 FOLD = {

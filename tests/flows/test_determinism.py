@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.flows.real import filmroom
 from tests.pacs.conftest import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("determinism")]
+pytestmark = pytest.mark.slow
 
 TABLES = ("items", "objects", "studies", "headers", "decisions", "outcomes", "links", "findings", "receipts", "audit")
 # Commit numbers, the hash chain, and what the real clock says.

@@ -14,10 +14,9 @@ import pytest
 from tests.flows import independent
 from tests.flows.real import Migration, migration, truth
 
-# With the tests on several processes, these stay on one: they share one migration.
+# They share one migration; the tests of a file stay on one process.
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("real data"),
     pytest.mark.filterwarnings("ignore::UserWarning:pydicom"),  # on odd values
 ]
 
