@@ -1,8 +1,7 @@
 """The loop: of all stages with a full batch the one furthest downstream goes first, as far as its pool has room.
 
-Finished batches are gathered for a second or more and committed under one number; each commit makes rows of the next stages
-pending, which are found by what the commit touched. When nothing is left, one look at the whole settles that nothing was
-overlooked.
+Finished batches are gathered for a second and committed under one number; each commit makes rows of the next stages pending,
+which are found by what the commit touched. When nothing is left, one look at the whole settles that nothing was overlooked.
 """
 
 import pickle
@@ -29,7 +28,8 @@ from tasks.workspace.layout import Workspace
 from tasks.workspace.snapshot import Snapshot
 from tasks.workspace.views import fold
 
-GATHER_SECONDS = 1.0  # at least; as long as the last commit took, where that is longer
+GATHER_SECONDS = 1.0
+GATHER_ROWS = 10_000
 ATTEMPTS = 5
 LEAST_FREE = 2**20  # bytes; with less a worker cannot say why it failed
 UPSTREAM_OF_STAGING = frozenset({"scan", "wrap"})
@@ -90,8 +90,8 @@ class Loop:
         self.flights: dict[int, Flight] = {}
         self.suspects: list[Flight] = []
         self.gathered: list[tuple[Stage, BatchResult]] = []
+        self.gathered_rows = 0
         self.gathered_since = 0.0
-        self.gather_seconds = GATHER_SECONDS
         self.retries: list[Retry] = []
         self.attempts: dict[tuple[str, str], int] = {}
         self.staged, self.staging_bound, self.limit = staged, staging_bound, limit
@@ -190,11 +190,11 @@ class Loop:
 
     def _gather(self) -> None:
         """Waits for a finished batch or for the time to commit."""
-        wait = max(0.0, self.gathered_since + self.gather_seconds - time.monotonic()) if self.gathered else 1.0
+        wait = max(0.0, self.gathered_since + GATHER_SECONDS - time.monotonic()) if self.gathered else 1.0
         with suppress(queue.Empty):
             self._finish(self.events.get(timeout=wait))
-        late = time.monotonic() - self.gathered_since >= self.gather_seconds
-        if self.gathered and (late or not self.flights):
+        late = self.gathered and time.monotonic() - self.gathered_since >= GATHER_SECONDS
+        if late or self.gathered_rows >= GATHER_ROWS or (self.gathered and not self.flights):
             self._commit()
         self.show(self.progress)
 
@@ -246,10 +246,10 @@ class Loop:
         if not self.gathered:
             self.gathered_since = time.monotonic()
         self.gathered.append((flight.stage, result))
+        self.gathered_rows += flight.rows
 
     def _commit(self) -> None:
-        gathered, self.gathered = self.gathered, []
-        began = time.monotonic()
+        gathered, self.gathered, self.gathered_rows = self.gathered, [], 0
         self.snapshot = commit(self.workspace, [result.uncommitted for _, result in gathered], known=self.snapshot)
         touched: set[str] = set()
         settled: dict[str, list[tuple[str, str]]] = {}
@@ -264,7 +264,6 @@ class Loop:
         fold(self.workspace, self.snapshot)
         if not (self.limit is not None and self.limit <= 0):
             self._look(touched, min(self.stages.index(stage) for stage, _ in gathered))
-        self.gather_seconds = max(GATHER_SECONDS, time.monotonic() - began)
 
     def _free(self, spent: Sequence[tuple[str, int]]) -> int:
         """Removes staged pixels that are in the PACS and were read back."""
