@@ -97,7 +97,7 @@ ITEM_STATES = f"""
         SELECT item, state, stage, reason, source FROM (
             SELECT p.item, {_STATE.format(loaded="p.loaded")} AS state, v.stage, v.reason, v.source
             FROM parts p JOIN vocabulary v USING (words))
-        QUALIFY row_number() OVER (PARTITION BY item ORDER BY list_position({_URGENCY}, state), reason) = 1
+        QUALIFY row_number() OVER (PARTITION BY item ORDER BY list_position({_URGENCY}, state), reason, stage, source) = 1
     )
     SELECT replace(item::VARCHAR, '-', '') AS item_key, state, stage, source, {_REASON.format(state="state")} AS reason FROM
     stated
@@ -113,7 +113,8 @@ _COUNTS = f"""
         SELECT state, stage, reason, source, count(*), bit_xor(hash(item)) FROM (
             SELECT p.item, {_STATE.format(loaded="p.loaded")} AS state, v.stage, v.reason, v.source
             FROM parts p JOIN vocabulary v USING (words)
-            QUALIFY row_number() OVER (PARTITION BY p.item ORDER BY list_position({_URGENCY}, state), v.reason) = 1)
+            QUALIFY row_number() OVER (
+                PARTITION BY p.item ORDER BY list_position({_URGENCY}, state), v.reason, v.stage, v.source) = 1)
         GROUP BY ALL
     )
     SELECT state, stage, source, {_REASON.format(state="state")} AS reason, sum(items)::BIGINT AS items, bit_xor(keys) AS keys

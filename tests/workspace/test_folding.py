@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.workspace import folding
@@ -54,6 +54,10 @@ def _told(workspace: Workspace) -> tuple[Balance, list[Any]]:
 
 
 @given(commits=_COMMITS, folded=st.sets(st.integers(0, 5)))
+@example([[(1, 0, "scan", "done"), (1, 1, "scan", "done"), (1, 2, "scan", "done")]], set())  # no object newer than the item
+@example(
+    [[(1, 0, "scan", "done"), (1, 1, "scan", "done"), (2, 1, "reconcile", "done")], [(2, 2, "wrap", "done")]], {0, 1}
+)  # two objects as urgent as each other
 @settings(max_examples=40)
 def test_a_fold_anywhere_changes_no_state(commits: list[list[tuple[int, int, str, str]]], folded: set[int]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
