@@ -22,10 +22,9 @@ from tasks.errors import StageBlockedError
 from tasks.scan.listing import write_listing
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.lock import run_lock
-from tasks.workspace.reading import open_views
 from tasks.workspace.snapshot import Snapshot, read_snapshot
 from tasks.workspace.states import Balance, balance
-from tasks.workspace.views import connect
+from tasks.workspace.views import connect, define_views
 
 KEEP_REPLACED_SECONDS = 24 * 3600
 _PATHS = pa.schema([("path", pa.string())])
@@ -62,15 +61,16 @@ def run(
         with connect(workspace) as connection:
             pending = Pending(connection, workspace, configuration, stages, listing)
             pending.look_at(snapshot)
-            staged = _staged(connection, workspace)
+            staged = _staged(pending, workspace)
             found = {stage.name: segment for stage in stages if (segment := pending.find(stage))}
             if found:
                 with _servers(configuration, workspace):
                     blocked |= _flow(
                         configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
                     )
-        with open_views(workspace) as connection:
-            snapshot = read_snapshot(workspace.log, snapshot)
+        snapshot = read_snapshot(workspace.log, snapshot)
+        with connect(workspace) as connection:
+            define_views(connection, workspace, snapshot)
             counted = balance(connection)
             report = _report(connection, configuration, workspace, counted)
         return RunResult(counted, snapshot.head, snapshot.number, blocked, report)
@@ -154,13 +154,12 @@ def _tidy(workspace: Workspace) -> None:
                     file.unlink()
 
 
-def _staged(connection: Any, workspace: Workspace) -> int:
+def _staged(pending: Pending, workspace: Workspace) -> int:
     """Bytes of staged pixels; what an interrupted run left there and nothing needs is removed."""
     files = pa.table({"path": [str(file.relative_to(workspace.staging)) for file in workspace.staging.glob("*/*")]}, _PATHS)
-    connection.register("staged_files", files)
+    pending.connection.register("staged_files", files)
     needed = "SELECT path FROM objects WHERE state <> 'verified' AND path IS NOT NULL"
-    for (path,) in connection.execute(f"SELECT path FROM staged_files WHERE path NOT IN ({needed})").fetchall():
+    for (path,) in pending.execute(f"SELECT path FROM staged_files WHERE path NOT IN ({needed})"):
         (workspace.staging / path).unlink()
-    connection.unregister("staged_files")
-    row = connection.execute("SELECT coalesce(sum(bytes), 0)::BIGINT FROM objects WHERE state <> 'verified'").fetchone()
-    return int(row[0])
+    pending.connection.unregister("staged_files")
+    return int(pending.execute("SELECT coalesce(sum(bytes), 0)::BIGINT FROM objects WHERE state <> 'verified'")[0][0])

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import orjson
@@ -75,18 +76,18 @@ class Pending:
         given = pa.table({"item_key": pa.array(list(touched), pa.string())})
         self.connection.register("given_items", given)
         for name in ("touched_items", "frontier"):
-            self._execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given_items")
+            self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given_items")
         self.connection.unregister("given_items")
         while self.connection.execute("SELECT 1 FROM frontier LIMIT 1").fetchall():
-            self._execute(_TIED)
-            self._execute("INSERT INTO touched_items FROM frontier")
+            self.execute(_TIED)
+            self.execute("INSERT INTO touched_items FROM frontier")
         define_views(self.connection, self.workspace, snapshot, touched="touched_items")
 
     def find(self, stage: Stage) -> Segment | None:
         """The rows of a stage that are pending and not queued yet, as a spill file; `None` where there are none."""
         self.segments += 1
         path = self.workspace.spill / f"{stage.name}-{self.segments:06d}.parquet"
-        self._execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage)}")
+        self.execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage)}")
         columns = [row[0] for row in self.connection.execute("DESCRIBE pending").fetchall()]
         total = "sum(coalesce(bytes, 0))" if "bytes" in columns else "0"
         rows, size = self.connection.execute(f"SELECT count(*), coalesce({total}, 0)::BIGINT FROM pending").fetchall()[0]
@@ -94,10 +95,10 @@ class Pending:
             return None
         natural = [c for c in ("source_order", "study_instance_uid", "path", "page", "instance_number") if c in columns]
         by = ", ".join([*([stage.group] if stage.group else []), *natural, stage.key])
-        self._execute(f"COPY (SELECT * FROM pending ORDER BY {by}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+        self.execute(f"COPY (SELECT * FROM pending ORDER BY {by}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
         queued = _QUEUED.format(key=stage.key, fingerprint=FINGERPRINT_COLUMN)
-        self._execute(f"INSERT INTO queued_{stage.name} SELECT {queued} FROM pending")
-        self._execute("DROP TABLE pending")
+        self.execute(f"INSERT INTO queued_{stage.name} SELECT {queued} FROM pending")
+        self.execute("DROP TABLE pending")
         return Segment(path, rows, size)
 
     def forget(self, stage: str, rows: Collection[tuple[str, str]]) -> None:
@@ -107,15 +108,14 @@ class Pending:
         )
         self.connection.register("given_rows", given)
         queued = _QUEUED.format(key="key", fingerprint="print")
-        self._execute(f"DELETE FROM queued_{stage} WHERE queued IN (SELECT {queued} FROM given_rows)")
+        self.execute(f"DELETE FROM queued_{stage} WHERE queued IN (SELECT {queued} FROM given_rows)")
         self.connection.unregister("given_rows")
 
-    def _execute(self, sql: str) -> None:
-        """Executes what may need more memory than there is yet, and can be done again."""
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement that may need more memory than there is yet, and can be done again."""
         while True:
             try:
-                self.connection.execute(sql).fetchall()
-                return
+                return self.connection.execute(sql).fetchall()
             except duckdb.OutOfMemoryException:
                 self._memory += 1
                 if self._memory == len(MEMORY):
@@ -126,7 +126,6 @@ class Pending:
         settings = settings_hash(stage, self.configuration)
         names = [row[0] for row in self.connection.execute(f"DESCRIBE {stage.view}").fetchall()]
         hashed = ", ".join(f'"{name}" := "{name}"' for name in names if name not in stage.unhashed)
-        # Keys and fingerprints are compared as 128 bits, which is a third of the memory.
         row_hash = f"sha256(to_json(struct_pack({hashed}))::VARCHAR)"
         only = "WHERE item_key IN (SELECT item_key FROM touched_items)" if self.restricted else ""
         queued = _QUEUED.format(key=f"h.{stage.key}", fingerprint=f"h.{FINGERPRINT_COLUMN}")
@@ -134,6 +133,7 @@ class Pending:
         if self._settings_changed(stage, settings):
             stands = f"o.inputs = md5_number(h.{FINGERPRINT_COLUMN}[1:32]) AND coalesce(s.state, '') = 'verified'"
             states = "LEFT JOIN item_states s ON s.item_key = h.item_key"
+        # Keys and fingerprints are compared as 128 bits, which is a third of the memory.
         judged = f"""
             SELECT h.*, q.queued IS NULL AND (o.key IS NULL OR o.waiting
                    OR (o.print <> md5_number(h.{FINGERPRINT_COLUMN}) AND NOT ({stands}))) AS is_pending
@@ -163,7 +163,7 @@ class Pending:
     def _settings_changed(self, stage: Stage, settings: str) -> bool:
         """Whether the stage ever worked with other settings: only then it matters what stands in the PACS already."""
         changed = f"SELECT 1 FROM raw_outcomes WHERE stage = '{stage.name}' AND fingerprint[33:] <> '{settings}' LIMIT 1"
-        return bool(self.connection.execute(changed).fetchall())
+        return bool(self.execute(changed))
 
 
 # What may change the input of a row: the same picture, the same jacket or medium, the same legacy study, the same study; and

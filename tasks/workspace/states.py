@@ -68,12 +68,18 @@ _NEWEST = f"""
         WHERE i.object IS NULL AND (v.outcome <> 'done' OR i.item NOT IN (SELECT item FROM objects_that_count))
     )"""
 
+_FOUND = """
+    SELECT count(*)::BIGINT AS items, coalesce(bit_xor(hash(k)), 0) AS keys
+    FROM (SELECT DISTINCT item_key::UUID AS k FROM raw_items)"""
+
 FOLD = {
+    "found": _FOUND,
     "items": f"WITH {_NEWEST} FROM newest",
     "parts": f"WITH {_NEWEST} FROM rows_of_several",
     "words": f"WITH {_NEWEST} FROM vocabulary",
 }
 NOTHING_FOLDED = {
+    "found": "SELECT 0::BIGINT AS items, 0::UBIGINT AS keys WHERE false",
     "items": """SELECT NULL::UUID AS item, NULL::UBIGINT AS object, NULL::BIGINT AS item_commit, NULL::UBIGINT AS item_words,
                 NULL::BIGINT AS commit, NULL::UBIGINT AS words, false AS loaded, false AS several WHERE false""",
     "parts": """SELECT NULL::UUID AS item, NULL::UBIGINT AS object, NULL::BIGINT AS commit, NULL::UBIGINT AS words,
@@ -122,14 +128,9 @@ _COUNTS = f"""
 """
 
 
-_FOUND = """
-    SELECT count(*)::BIGINT AS items, coalesce(bit_xor(hash(k)), 0) AS keys
-    FROM (SELECT DISTINCT item_key::UUID AS k FROM raw_items)"""
 _FOUND_ONCE = """
     SELECT sum(items)::BIGINT, coalesce(bit_xor(keys), 0) FROM (
         FROM folded_found UNION ALL SELECT count(*)::BIGINT, bit_xor(hash(item_key::UUID)) FROM fresh_items)"""
-FOLD["found"] = _FOUND
-NOTHING_FOLDED["found"] = "SELECT 0::BIGINT AS items, 0::UBIGINT AS keys WHERE false"
 
 
 @dataclass(frozen=True)
