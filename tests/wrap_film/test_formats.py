@@ -139,6 +139,17 @@ def test_what_was_lossy_says_so(name: str) -> None:
     assert np.abs(film.pixels.astype(int).reshape(128, 128, -1)[:, :, 0] - pixels).max() <= 40
 
 
+def test_what_is_not_wrapped_yet_is_no_guess() -> None:
+    with pytest.raises(ReviewError, match="several pictures"):
+        decode(b"P5 2 1 255\n\x01\x02" * 2, "image/x-portable-anymap", 1)
+    colour = bytes(imagecodecs.jpeg2k_encode(_pixels(5, 40, 40, 255, samples=3), level=0, codecformat="jp2", reversible=True))
+    space = colour.index(b"colr") + 7
+    assert colour[space : space + 4] == (16).to_bytes(4, "big")
+    ycc = colour[:space] + (18).to_bytes(4, "big") + colour[space + 4 :]
+    with pytest.raises(ReviewError, match="colour space"):
+        decode(ycc, "image/jp2", 1)
+
+
 SAMPLES = {
     "image/x-portable-anymap": b"P5 9 7 255\n" + bytes(63),
     "image/bmp": _pil(_pixels(4, 7, 9, 255), "BMP"),

@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_size
+from tasks.wrap.film.decoded import MOST_PIXELS, DecodedFilm, check_shape, check_size
 
 _INCH = 0.0254  # metres
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # sizes are checked before Pillow sees the file
 
 
 def decode_bitmap(data: bytes) -> DecodedFilm:
@@ -30,8 +31,7 @@ def decode_bitmap(data: bytes) -> DecodedFilm:
             expanded = np.asarray(image.convert("RGB"))
     except Exception as error:  # Pillow's messages
         raise QuarantineError("a damaged or truncated BMP") from error
-    if expanded.shape != (abs(rows), columns, 3):
-        raise QuarantineError("a BMP whose picture is not of the size its header says")
+    check_shape(expanded, abs(rows), columns, 3, "BMP")
     is_gray = depth <= 8 and bool((expanded == expanded[:, :, :1]).all())
     pixels = np.ascontiguousarray(expanded[:, :, 0] if is_gray else expanded)
     bits = 1 if depth == 1 and is_gray and bool(np.isin(pixels, (0, 255)).all()) else 8

@@ -3,6 +3,8 @@
 Bits Stored comes from the file's declaration (TIFF BitsPerSample and MaxSampleValue, PNG sBIT), never from the largest pixel.
 """
 
+from collections.abc import Callable
+
 from tasks.errors import ReviewError
 from tasks.wrap.film.bitmap import decode_bitmap
 from tasks.wrap.film.decoded import DecodedFilm
@@ -14,24 +16,22 @@ from tasks.wrap.film.portable import decode_portable
 from tasks.wrap.film.tiff import decode_tiff
 from tasks.wrap.film.webp import decode_webp
 
+_OF_ONE_PICTURE: dict[str, Callable[[bytes], DecodedFilm]] = {
+    "image/png": decode_png,
+    "image/jpeg": decode_jpeg,
+    "image/jls": decode_jpeg_ls,
+    "image/jp2": decode_jpeg2000,
+    "image/j2c": decode_jpeg2000,
+    "image/bmp": decode_bitmap,
+    "image/webp": decode_webp,
+    "image/x-portable-anymap": decode_portable,
+}
+
 
 def decode(data: bytes, media_type: str, page: int) -> DecodedFilm:
     """Decodes one page; raises `QuarantineError` on damage, `ReviewError` on what is not wrapped yet."""
-    match media_type:
-        case "image/tiff":
-            return decode_tiff(data, page)
-        case "image/png":
-            return decode_png(data)
-        case "image/jpeg":
-            return decode_jpeg(data)
-        case "image/jls":
-            return decode_jpeg_ls(data)
-        case "image/jp2" | "image/j2c":
-            return decode_jpeg2000(data)
-        case "image/bmp":
-            return decode_bitmap(data)
-        case "image/x-portable-anymap":
-            return decode_portable(data)
-        case "image/webp":
-            return decode_webp(data)
-    raise ReviewError(f"{media_type} is not converted yet")
+    if media_type == "image/tiff":
+        return decode_tiff(data, page)
+    if media_type not in _OF_ONE_PICTURE:
+        raise ReviewError(f"{media_type} is not converted yet")
+    return _OF_ONE_PICTURE[media_type](data)

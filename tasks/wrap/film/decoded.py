@@ -34,6 +34,12 @@ class DecodedFilm:
     mirrored: bool | None = None
 
 
+def check_shape(pixels: NDArray[Any], rows: int, columns: int, samples: int, what: str) -> None:
+    """Raises `QuarantineError` where a codec gave another shape than the header of the file, `what`, declares."""
+    if pixels.shape != (rows, columns) + ((samples,) if samples > 1 else ()):
+        raise QuarantineError(f"a {what} whose picture is not of the size its header says")
+
+
 def check_size(rows: int, columns: int) -> None:
     """Refuses what DICOM cannot hold (PS3.3 C.7.6.3: Rows and Columns are US) and decompression bombs, before decoding."""
     if rows < 1 or columns < 1 or rows > 65535 or columns > 65535 or rows * columns > MOST_PIXELS:

@@ -11,7 +11,7 @@ import numpy as np
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
 
 _SOF0, _SOF1, _SOF2, _SOF9, _SOF10 = 0xC0, 0xC1, 0xC2, 0xC9, 0xCA
 _KEPT: dict[int, UID] = {_SOF0: JPEGBaseline8Bit, _SOF1: JPEGExtended12Bit}
@@ -54,8 +54,7 @@ def decode_jpeg(data: bytes) -> DecodedFilm:
         same = len(frame.components) == 1 or np.array_equal(pixels, imagecodecs.jpeg_decode(data))
     except Exception as error:  # libjpeg's messages
         raise QuarantineError("a damaged JPEG") from error
-    if pixels.shape != (frame.rows, frame.columns) + ((3,) if len(frame.components) == 3 else ()):
-        raise QuarantineError("a JPEG whose picture is not of the size its header says")
+    check_shape(pixels, frame.rows, frame.columns, len(frame.components), "JPEG")
     if not same:
         raise ReviewError("a JPEG whose colours only its application segments tell is not wrapped yet")
     ratio = pixels.size / len(stream.kept)

@@ -8,11 +8,13 @@ import imagecodecs
 import numpy as np
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
 
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _COD, _SOT = 0x52, 0x90
 _PALETTE = b"pclr"
+_SRGB, _GRAY = 16, 17  # enumerated colour spaces (T.800 I.5.3.3)
+_COLOUR_SPACES = {1: frozenset({_GRAY}), 3: frozenset({_SRGB})}
 _INCH = 0.0254  # metres
 
 
@@ -33,14 +35,15 @@ def decode_jpeg2000(data: bytes) -> DecodedFilm:
     bits = (depth & 0x7F) + 1
     if described or step != [1, 1] or depth & 0x80 or bits > 16 or components not in (1, 3) or (components == 3 and bits != 8):
         raise ReviewError("a JPEG 2000 picture with signed, sub-sampled or unequal components is not wrapped yet")
-    if _PALETTE in data[:start]:
-        raise ReviewError("a JPEG 2000 picture with a palette is not wrapped yet")
+    if _PALETTE in data[:start] or not _COLOUR_SPACES[components].issuperset(_colour_spaces(data[:start])):
+        raise ReviewError(
+            "a JPEG 2000 picture with a palette, or in another colour space than gray or sRGB, is not wrapped yet"
+        )
     try:
         pixels = imagecodecs.jpeg2k_decode(data)
     except Exception as error:  # OpenJPEG's messages
         raise QuarantineError("a damaged or truncated JPEG 2000 picture") from error
-    if pixels.shape != (rows, columns) + ((3,) if components == 3 else ()):
-        raise QuarantineError("a JPEG 2000 picture that is not of the size its header says")
+    check_shape(pixels, rows, columns, components, "JPEG 2000")
     lossy = _is_irreversible(data, start + 4 + len(size))
     return DecodedFilm(
         np.ascontiguousarray(pixels),
@@ -50,6 +53,14 @@ def decode_jpeg2000(data: bytes) -> DecodedFilm:
         ratio=pixels.size * ((bits + 7) // 8) / (len(data) - start) if lossy else None,
         method="ISO_15444_1",
     )
+
+
+def _colour_spaces(boxes: bytes) -> list[int]:
+    """The colour spaces that colour specification boxes name; -1 for a profile. None in a bare codestream."""
+    found, at = [], -1
+    while (at := boxes.find(b"colr", at + 1)) >= 0:
+        found.append(int.from_bytes(boxes[at + 7 : at + 11], "big") if boxes[at + 4 : at + 5] == b"\x01" else -1)
+    return found
 
 
 def _is_irreversible(data: bytes, position: int) -> bool:

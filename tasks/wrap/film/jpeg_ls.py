@@ -4,7 +4,7 @@ import imagecodecs
 import numpy as np
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
 
 _SOF55, _SOS = 0xF7, 0xDA
 
@@ -19,8 +19,7 @@ def decode_jpeg_ls(data: bytes) -> DecodedFilm:
         pixels = imagecodecs.jpegls_decode(data)
     except Exception as error:  # CharLS's messages
         raise QuarantineError("a damaged or truncated JPEG-LS picture") from error
-    if pixels.shape != (rows, columns) + ((3,) if components == 3 else ()):
-        raise QuarantineError("a JPEG-LS picture that is not of the size its header says")
+    check_shape(pixels, rows, columns, components, "JPEG-LS")
     return DecodedFilm(
         np.ascontiguousarray(pixels),
         bits,

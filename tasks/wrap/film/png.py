@@ -7,7 +7,7 @@ import imagecodecs
 import numpy as np
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _COLOUR = 0, 2
@@ -27,8 +27,7 @@ def decode_png(data: bytes) -> DecodedFilm:
         pixels = imagecodecs.png_decode(data)
     except Exception as error:  # libpng's messages
         raise QuarantineError("a damaged PNG") from error
-    if pixels.shape != (rows, columns) + ((3,) if colour == _COLOUR else ()):
-        raise QuarantineError("a PNG whose picture is not of the size its header says")
+    check_shape(pixels, rows, columns, 3 if colour == _COLOUR else 1, "PNG")
     if depth in _EXPANDED_BY:
         pixels = pixels // np.uint8(_EXPANDED_BY[depth])
     bits = depth if colour == _COLOUR else _bits_stored(depth, chunks.get(b"sBIT", b""), int(pixels.max(initial=0)))

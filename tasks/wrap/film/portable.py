@@ -11,6 +11,7 @@ from tasks.wrap.film.decoded import DecodedFilm, check_size
 
 # A field of the header: white space and comments, then a number.
 _FIELD = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})")
+_NEXT = re.compile(rb"\s*P[1-6]\s")  # a raw file may hold one picture after another
 _TRUNCATED = "a truncated portable graymap: fewer values than its picture has"
 
 
@@ -44,6 +45,8 @@ def decode_portable(data: bytes) -> DecodedFilm:
         if int(values.max(initial=0)) > largest:
             raise QuarantineError("a damaged portable graymap: values above the largest it declares")
         pixels = values.astype(np.uint8 if largest < 256 else np.uint16)
+    if not is_plain and _NEXT.match(body, rows * ((columns + 7) // 8) if is_bitmap else count * (1 if largest < 256 else 2)):
+        raise ReviewError("several pictures in one portable graymap are not wrapped yet")
     shape = (rows, columns, 3) if is_colour else (rows, columns)
     photometric = "RGB" if is_colour else "MONOCHROME1" if is_bitmap else "MONOCHROME2"
     return DecodedFilm(pixels.reshape(shape), largest.bit_length(), photometric)
