@@ -18,7 +18,7 @@ from tasks.workspace.manifest import manifest_path, sha256_of
 from tasks.workspace.snapshot import Snapshot
 
 LEAST_ROWS = 1_000_000  # below, reading the outcomes themselves is as quick
-GROWTH = 20  # a new fold is worth it once a twentieth as much has come since the last one
+GROWTH = 40  # a new fold is worth it once a fortieth as much has come since the last one
 KEPT = 2  # a reader that began with the fold before the newest still finds it
 
 

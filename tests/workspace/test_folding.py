@@ -87,15 +87,15 @@ def test_a_fold_of_another_history_is_not_used(tmp_path: Path, monkeypatch: pyte
     assert _told(other)[0].states["quarantined"] == 1
 
 
-def test_it_is_folded_again_when_a_twentieth_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "LEAST_ROWS", 40)
+def test_it_is_folded_again_when_a_fortieth_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "LEAST_ROWS", 80)
     workspace = open_workspace(tmp_path / "ws", "p", create=True)
 
     def folded_at() -> list[int]:
         fold(workspace, read_snapshot(workspace.log))
         return sorted(int(folder.name.rpartition("-")[2]) for folder in workspace.derived.glob("*"))
 
-    _commit(workspace, [(item, 0, "scan", "done") for item in range(39)])
+    _commit(workspace, [(item, 0, "scan", "done") for item in range(79)])
     assert folded_at() == []
     _commit(workspace, [(100, 0, "scan", "done")])
     assert folded_at() == [2]
