@@ -32,6 +32,7 @@ _NEWEST = f"""
                coalesce(n.item_commit, f.item_commit) AS item_commit, coalesce(n.item_words, f.item_words) AS item_words,
                coalesce(n.commit, f.commit) AS commit, coalesce(n.words, f.words) AS words,
                n.loaded OR coalesce(f.loaded, false) AS loaded,
+               n.item_loaded OR coalesce(f.item_loaded, false) AS item_loaded,
                n.several OR coalesce(f.several OR n.object <> f.object, false) AS several,
                f AS before
         FROM (
@@ -39,7 +40,8 @@ _NEWEST = f"""
                    any_value(commit) FILTER (WHERE object IS NULL) AS item_commit,
                    any_value(words) FILTER (WHERE object IS NULL) AS item_words,
                    any_value(commit) FILTER (WHERE object IS NOT NULL) AS commit,
-                   any_value(words) FILTER (WHERE object IS NOT NULL) AS words, bool_or(loaded) AS loaded
+                   any_value(words) FILTER (WHERE object IS NOT NULL) AS words,
+                   bool_or(loaded AND object IS NOT NULL) AS loaded, bool_or(loaded AND object IS NULL) AS item_loaded
             FROM fresh GROUP BY 1
         ) n LEFT JOIN folded_items f USING (item)
     ), newest AS NOT MATERIALIZED (
@@ -56,7 +58,7 @@ _NEWEST = f"""
             UNION ALL FROM folded_parts
             UNION ALL SELECT item, before.object, before.commit, before.words, before.loaded FROM touched
             WHERE several AND NOT before.several AND before.object IS NOT NULL
-            UNION ALL SELECT item, NULL, before.item_commit, before.item_words, false FROM touched
+            UNION ALL SELECT item, NULL, before.item_commit, before.item_words, before.item_loaded FROM touched
             WHERE several AND NOT before.several AND before.item_commit IS NOT NULL
         ) GROUP BY item, object
     ), objects_that_count AS (
@@ -81,7 +83,8 @@ FOLD = {
 NOTHING_FOLDED = {
     "found": "SELECT 0::BIGINT AS items, 0::UBIGINT AS keys WHERE false",
     "items": """SELECT NULL::UUID AS item, NULL::UBIGINT AS object, NULL::BIGINT AS item_commit, NULL::UBIGINT AS item_words,
-                NULL::BIGINT AS commit, NULL::UBIGINT AS words, false AS loaded, false AS several WHERE false""",
+                NULL::BIGINT AS commit, NULL::UBIGINT AS words, false AS loaded, false AS item_loaded, false AS several
+                WHERE false""",
     "parts": """SELECT NULL::UUID AS item, NULL::UBIGINT AS object, NULL::BIGINT AS commit, NULL::UBIGINT AS words,
                 false AS loaded WHERE false""",
     "words": """SELECT NULL::UBIGINT AS words, NULL::VARCHAR AS stage, NULL::VARCHAR AS outcome, NULL::VARCHAR AS reason,
@@ -89,7 +92,8 @@ NOTHING_FOLDED = {
 }
 
 _SIMPLE = """
-    SELECT item, CASE WHEN commit > coalesce(item_commit, -1) THEN words ELSE item_words END AS words, loaded
+    SELECT item, CASE WHEN commit > coalesce(item_commit, -1) THEN words ELSE item_words END AS words,
+           loaded OR item_loaded AS loaded
     FROM newest WHERE NOT several"""
 _STATE = "CASE WHEN v.outcome <> 'done' THEN v.outcome WHEN {loaded} THEN 'verified' ELSE 'waiting' END"
 _REASON = """CASE WHEN {state} = 'verified' THEN 'in the PACS, read back, equal'
