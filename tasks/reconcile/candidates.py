@@ -101,6 +101,7 @@ def _predict(known: pa.Table, new: pa.Table, prior: float) -> list[tuple[str, st
     settings = {name: value for name, value in _model().items() if name != "version"}
     settings["probability_two_random_records_match"] = prior
     with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("SET enable_progress_bar = false")  # DuckDB takes a worker process for an interactive one
         database = DuckDBAPI(connection)
         # Splink tells left from right by the names of the tables, in alphabetical order.
         tables = [database.register(table, table_name=name) for name, table in (("a_known", known), ("b_new", new))]

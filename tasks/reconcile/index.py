@@ -113,6 +113,7 @@ def _read(path: Path, changed: int, columns: tuple[tuple[str, str], ...]) -> Pat
     names, delimiter = _heading(path)
     theirs = _columns(path, names, dict(columns))
     connection = duckdb.connect(config={"threads": 1})
+    connection.execute("SET enable_progress_bar = false")  # DuckDB takes a worker process for an interactive one
     for name, function in (
         ("name", normal_name),
         ("identifier", normal_identifier),
