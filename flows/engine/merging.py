@@ -15,8 +15,8 @@ from tasks.workspace.writer import Uncommitted, put_file
 
 FILES_A_TIER = 16
 LARGEST_MERGE = 64 * 1024 * 1024
-ROW_GROUP = 50_000  # rows, or the next line's bytes: the memory that a merge needs
-ROW_GROUP_BYTES = 32 * 1024 * 1024
+ROW_GROUP = 16_384  # rows, or the next line's bytes: the memory that a merge needs
+ROW_GROUP_BYTES = 16 * 1024 * 1024
 
 
 def merge_small_files(workspace: Workspace, snapshot: Snapshot) -> Snapshot:

@@ -23,7 +23,7 @@ from tasks.workspace.views import define_raw, define_views
 
 FINGERPRINT_COLUMN = "input_fingerprint"
 # Memory that DuckDB may take, in MiB: what spills to disk in little is given no more; the few operators that cannot, the next.
-MEMORY = (128, 512, 2048, 8192)
+MEMORY = (64, 128, 512, 2048, 8192)
 # What is queued is remembered as 128 bits a row: for ten million rows that is 160 MB, on disk where memory is short.
 _QUEUED = "md5_number({key} || {fingerprint})"
 
