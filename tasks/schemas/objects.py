@@ -70,8 +70,21 @@ OBJECTS = Table(
             column("qc_clipped_high", REAL, "share of pixels at the highest value, 0 to 1"),
             column("qc_effective_bits", REAL, "entropy of the pixel values in bits"),
             column("qc_sharpness", REAL, "variance of the Laplacian of the film scaled to 0..1"),
+            column(
+                "label_regions",
+                TEXT,
+                "JSON list of what was read where: `left`, `top`, `width`, `height` in pixels of the scan, `turn` (clockwise "
+                "degrees that set the text upright), `mirrored`, `text`, `origin` (`ocr` or `barcode`)",
+            ),
+            column(
+                "markers",
+                TEXT,
+                "JSON list of lead markers: `text`, `left`, `top`, `width`, `height` in pixels of the scan, `turn`, `mirrored`",
+            ),
+            column("film_bounds", TEXT, "JSON list of films on the bed: four corners each, (column, row) in pixels of the scan"),
             column("rotation", NUMBER, "clockwise turn in degrees that sets the film upright; null: not decided"),
             column("mirrored", FLAG, "whether the film lies mirrored; null: not decided"),
+            column("turn_evidence", TEXT, "what `rotation`, `mirrored`, Patient Orientation and Image Laterality rest on"),
         ]
     ),
     stage="wrap",
