@@ -85,6 +85,14 @@ def _parser() -> _Parser:
 
     _configured(_add(commands, "doctor", "doctor", "checks machine and configuration", "filmroom doctor -c filmroom.toml"))
 
+    film = _add(
+        commands, "film", "film", "what would be done with one scan, without a migration", "filmroom film scan.tif --out check"
+    )
+    film.add_argument("file", type=Path, metavar="FILE")
+    film.add_argument("-c", "--configuration", type=Path, metavar="FILE", help="a migration whose film source holds the scan")
+    film.add_argument("--out", type=Path, metavar="DIR", help="writes the objects there; they have no patient yet")
+    film.add_argument("--json", action="store_true", help="machine-readable, without the header")
+
     run = _configured(_add(commands, "run", "run", "runs what is still to do", "filmroom run --stage scan --stage wrap"))
     run.add_argument("--stage", action="append", choices=STAGE_NAMES, default=[], help="only this stage; may be repeated")
     run.add_argument("--limit", type=_positive, metavar="N", help="at most about N rows (whole groups are kept together)")

@@ -51,6 +51,23 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def film(options: argparse.Namespace) -> int:
+    """`filmroom film FILE`."""
+    from flows.engine.quiet import silence
+    from flows.film import examine, printed, save_objects
+
+    silence()
+    examined = examine(options.file, options.configuration)
+    if options.json:
+        pages = [{"page": page.page, "outcome": page.outcome, "reason": page.reason, **page.facts} for page in examined]
+        print(json.dumps(pages, default=_plain, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(printed(page) for page in examined))
+    for path in save_objects(options.file, examined, options.out) if options.out else ():
+        print(f"written: {path}", file=sys.stderr if options.json else sys.stdout)
+    return 0 if all(page.outcome in ("done", "excluded") for page in examined) else 1
+
+
 def run(options: argparse.Namespace) -> int:
     """`filmroom run`."""
     import duckdb
