@@ -64,7 +64,7 @@ def _films(rows: Sequence[Row]) -> Iterator[Outcome]:
             if placed.row["other_jackets"]:
                 conflicts.append(OTHER_JACKET)
             evidence = {"basis": placed.basis, "films": len(members), "patients_in_jacket": len(persons)}
-            series = uid_of("series", study, placed.row["modality"] or "")
+            series = uid_of("series", study, placed.row["modality"] or "", placed.row["body_part"] or "")
             yield _outcome(placed.row, study, series, number, evidence, conflicts)
 
 

@@ -39,10 +39,14 @@ _REQUIRED = ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "Acc
 
 @dataclass(frozen=True)
 class FilmStudy:
-    """What all films of a study share: examination date (YYYYMMDD) and the local order's number; empty where unknown."""
+    """What all films of a study share: examination date (YYYYMMDD), the local order's number, what was examined (each empty
+    where unknown), and the Series Instance UIDs in the order of the jacket.
+    """
 
     study_date: str
     accession: str
+    description: str
+    series: tuple[str, ...]
 
 
 def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datetime, issuer: str) -> dict[str, Any]:
@@ -140,7 +144,9 @@ def _number_film(header: Dataset, row: Row, study: FilmStudy) -> None:
     header.AccessionNumber = study.accession[:16]
     header.ReferringPhysicianName = ""
     header.StudyID = ""
-    header.SeriesNumber = "1"
+    if study.description:
+        header.StudyDescription = study.description[:64]
+    header.SeriesNumber = str(study.series.index(row["series_instance_uid"]) + 1)
     header.InstanceNumber = str(row["instance_number"])
 
 

@@ -128,7 +128,10 @@ def _film_study(rows: Sequence[Row]) -> FilmStudy:
     """Study attributes that all films of a study share: what was read, else what the manifest says of all of them."""
     date = _alike(rows, "study_date", normal_date) or _alike(rows, "study_date", normal_date, read=False)
     accession = _alike(rows, "accession", normal_identifier) or _alike(rows, "accession", normal_identifier, read=False)
-    return FilmStudy(normal_date(date) or "", (accession or "").strip())
+    in_order = sorted(rows, key=lambda row: row["instance_number"] or 0)
+    parts = dict.fromkeys(row["body_part"] for row in in_order if row["body_part"])
+    series = dict.fromkeys(row["series_instance_uid"] for row in in_order)
+    return FilmStudy(normal_date(date) or "", (accession or "").strip(), ", ".join(parts), tuple(series))
 
 
 def _member(row: Row) -> Member:

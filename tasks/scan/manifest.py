@@ -10,7 +10,9 @@ import duckdb
 from tasks.configuration import FilmSource
 from tasks.errors import ConfigurationError
 
-MANIFEST_COLUMNS = ("jacket", "patient_id", "name", "accession", "study_date", "films", "box", "modality")
+MANIFEST_COLUMNS = (
+    "jacket", "patient_id", "name", "accession", "study_date", "films", "box", "modality", "body_part", "view", "laterality",
+)  # fmt: skip
 MOST_FILMS = 10_000  # in one jacket; a number above it stands in the wrong column
 _ENCODINGS = ("utf-8", "latin-1")
 _STEP = 10_000

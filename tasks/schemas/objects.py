@@ -58,6 +58,11 @@ OBJECTS = Table(
             column("source_trailer", BYTES, "legacy: elements after Pixel Data as they came"),
             column("source_transfer_syntax_uid", TEXT, "how `source_header` and `source_trailer` are encoded"),
             column("modality", TEXT, "Modality (0008,0060)"),
+            column("body_part", TEXT, "Body Part Examined (0018,0015), where a label or the manifest names it"),
+            column(
+                "image_laterality", TEXT, "Image Laterality (0020,0062), where one of them names one paired part and its side"
+            ),
+            column("view", TEXT, "the view, as Code Meaning of CID 4010, where one of them names it"),
             column("rows", NUMBER, "Rows (0028,0010)"),
             column("columns", NUMBER, "Columns (0028,0011)"),
             column("frames", NUMBER, "Number of Frames (0028,0008), 1 where absent"),
@@ -81,7 +86,9 @@ OBJECTS = Table(
                 TEXT,
                 "JSON list of lead markers: `text`, `left`, `top`, `width`, `height` in pixels of the scan, `turn`, `mirrored`",
             ),
-            column("film_bounds", TEXT, "JSON list of films on the bed: four corners each, (column, row) in pixels of the scan"),
+            column(
+                "film_bounds", TEXT, "JSON list of films on the bed: four corners each, (column, row) in pixels of the scan"
+            ),
             column("rotation", NUMBER, "clockwise turn in degrees that sets the film upright; null: not decided"),
             column("mirrored", FLAG, "whether the film lies mirrored; null: not decided"),
             column("turn_evidence", TEXT, "what `rotation`, `mirrored`, Patient Orientation and Image Laterality rest on"),

@@ -54,6 +54,7 @@ def film(path: str = "a.tif", jacket: str = "J1", *, origin: str = "ocr", listin
         "study_instance_uid": uid_of("study", object_key(item)),
         "series_instance_uid": uid_of("series", object_key(item)),
         "modality": "RG",
+        "body_part": None,
         "pixel_sha256": key_of("pixels", path),
         "other_jackets": 0,
     }

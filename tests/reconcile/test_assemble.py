@@ -106,3 +106,14 @@ def test_one_study_uid_under_two_patients_is_a_conflict(tmp_path: Path) -> None:
 def test_one_instance_with_two_contents_is_a_conflict_of_those_two(tmp_path: Path) -> None:
     rows = [legacy(p, "1.2.3", uid, **ANN) for p, uid in (("x", "1.2.3.1"), ("y", "1.2.3.1"), ("z", "1.2.3.2"))]
     assert [s["conflict"] for s in studies(rows, tmp_path)] == [TWO_CONTENTS, TWO_CONTENTS, None]
+
+
+def test_each_body_part_is_a_series_of_the_study(tmp_path: Path) -> None:
+    rows = [
+        film(name, body_part=part, **ANN, study_date="19600101")
+        for name, part in zip("abc", ("CHEST", "HAND", "CHEST"), strict=True)
+    ]
+    found = studies(rows, tmp_path)
+    assert uids(found) == [0, 0, 0]
+    chest, hand, again = (s["series_instance_uid"] for s in found)
+    assert chest == again != hand

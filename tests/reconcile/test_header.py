@@ -20,11 +20,14 @@ from tasks.reconcile.texts import to_utf8
 from .rows import NOW, film, film_header, legacy, written
 
 PERSON = Person("1001", "Müller", "Jörg", "19310312", "M", "STE")
-STUDY = FilmStudy("19600101", "R123")
+SERIES = "2.25.2"
+STUDY = FilmStudy("19600101", "R123", "CHEST, HAND", ("2.25.7", SERIES))
 
 
 def compose(row: dict[str, Any], person: Person = PERSON) -> tuple[dict[str, Any], Dataset]:
     full = {"instance_number": 1, **row}
+    if row["kind"] == "film":
+        full["series_instance_uid"] = SERIES
     result = compose_header(full, person, STUDY, NOW, "STE")
     assert result == compose_header(full, person, STUDY, NOW, "STE")
     return result, read_data_set(result["header"])
@@ -52,6 +55,7 @@ def test_a_film_gets_patient_study_and_number_and_no_past() -> None:
     result, header = compose(film_header(film("a")))
     assert (str(header.PatientName), header.PatientID, header.IssuerOfPatientID) == ("Müller^Jörg", "1001", "STE")
     assert (header.StudyDate, header.AccessionNumber, header.InstanceNumber) == ("19600101", "R123", 1)
+    assert (header.StudyDescription, header.SeriesNumber) == ("CHEST, HAND", 2)
     assert header.SpecificCharacterSet == "ISO_IR 192" and "Müller".encode() in result["header"]
     assert "OriginalAttributesSequence" not in header and "OtherPatientIDsSequence" not in header
     assert (result["original"], result["changes"], result["trailer"]) == (None, "[]", b"")
@@ -61,7 +65,7 @@ def test_a_film_gets_patient_study_and_number_and_no_past() -> None:
 def test_film_objects_conform(tmp_path: Path, debian_tool: Callable[[str], str]) -> None:
     files = []
     for number, name in enumerate("ab", start=1):
-        row = film_header(film(name, study_instance_uid="2.25.1", series_instance_uid="2.25.2", instance_number=number))
+        row = film_header(film(name, study_instance_uid="2.25.1", series_instance_uid=SERIES, instance_number=number))
         files.append(written(compose(row)[0], tmp_path / f"{name}.dcm"))
         found = subprocess.run([debian_tool("dciodvfy"), files[-1]], capture_output=True, text=True, check=False)
         assert not [line for line in found.stderr.splitlines() if line.startswith("Error")], found.stderr

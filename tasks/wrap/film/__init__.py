@@ -19,6 +19,7 @@ from tasks.wrap.film.dates import parse_date
 from tasks.wrap.film.decode import decode
 from tasks.wrap.film.decoded import DecodedFilm
 from tasks.wrap.film.encode import encode
+from tasks.wrap.film.examination import examination_of
 from tasks.wrap.film.header import film_header, pixel_attributes, sop_class_of
 from tasks.wrap.film.labels import Reading, read_fields
 from tasks.wrap.film.ocr import LabelText, read_labels
@@ -57,7 +58,8 @@ def _object(
     modality = _modality(listing) or source.modality
     sop_class = sop_class_of(film, source.digitizer)
     attributes = pixel_attributes(film, sop_class)
-    header = film_header(film, sop_class, key, modality, source.digitizer)
+    examination = examination_of(labels, listing)
+    header = film_header(film, sop_class, key, modality, source.digitizer, examination)
     encoded = encode(film, attributes, context.configuration.wrap.codec)
     staged = stage_element(context.staging, key, encoded.element)
     return {
@@ -80,6 +82,9 @@ def _object(
         "source_trailer": b"",
         "source_transfer_syntax_uid": str(ExplicitVRLittleEndian),
         "modality": modality,
+        "body_part": examination.body_part,
+        "image_laterality": examination.laterality,
+        "view": examination.view.meaning if examination.view else None,
         "rows": film.pixels.shape[0],
         "columns": film.pixels.shape[1],
         "frames": 1,

@@ -7,6 +7,7 @@ Built for Multi-frame Single Bit, Grayscale Byte, Grayscale Word and True Color 
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.sr.coding import Code
 from pydicom.uid import (
     UID,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -19,6 +20,7 @@ from pydicom.uid import (
 from tasks.configuration import Digitizer
 from tasks.keys import uid_of
 from tasks.wrap.film.decoded import DecodedFilm
+from tasks.wrap.film.examination import Examination
 
 PLAUSIBLE_DPI = (50.0, 2400.0)
 SCREEN_DPI = (72.0, 96.0)  # what software writes when nobody told it the resolution
@@ -79,7 +81,14 @@ def is_single_bit(sop_class: UID) -> bool:
     return sop_class == MultiFrameSingleBitSecondaryCaptureImageStorage
 
 
-def film_header(film: DecodedFilm, sop_class: UID, object_key: str, modality: str, digitizer: Digitizer) -> Dataset:
+def film_header(
+    film: DecodedFilm,
+    sop_class: UID,
+    object_key: str,
+    modality: str,
+    digitizer: Digitizer,
+    examination: Examination,
+) -> Dataset:
     """The data set before the pixels, without patient, study, numbering and pixel attributes."""
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -90,14 +99,33 @@ def film_header(film: DecodedFilm, sop_class: UID, object_key: str, modality: st
     dataset.ConversionType = "DF"
     dataset.Manufacturer = ""
     dataset.PatientOrientation = ""
-    dataset.Laterality = ""  # type 2C of the series: not known which side of what
     dataset.BurnedInAnnotation = "YES"
+    _examination(dataset, examination)
     _digitizer(dataset, film, digitizer)
     if dpi := scanned_dpi(film, digitizer):
         dataset.NominalScannedPixelSpacing = [f"{25.4 / across:.8g}" for across in dpi]
     if film.pixels.ndim == 2:
         _grayscale_output(dataset, film, sop_class)
     return dataset
+
+
+def _examination(dataset: Dataset, examination: Examination) -> None:
+    """Body part, side and view; Laterality is type 2C of the series: empty where nobody says which side of what."""
+    if examination.body_part:
+        dataset.BodyPartExamined = dataset.SeriesDescription = examination.body_part
+    if examination.laterality:
+        dataset.ImageLaterality = examination.laterality
+    elif examination.paired is not False:
+        dataset.Laterality = ""
+    if examination.view:
+        dataset.ViewCodeSequence = Sequence([coded(examination.view)])
+
+
+def coded(code: Code) -> Dataset:
+    """An item of a code sequence (PS3.3 section 8)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
+    return item
 
 
 def _digitizer(dataset: Dataset, film: DecodedFilm, digitizer: Digitizer) -> None:
@@ -112,10 +140,8 @@ def _digitizer(dataset: Dataset, film: DecodedFilm, digitizer: Digitizer) -> Non
         dataset.SecondaryCaptureDeviceManufacturerModelName = digitizer.model
     if not digitizer.manufacturer:
         return
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "FILMD", "DCM", "Film Digitizer"
     item = Dataset()
-    item.PurposeOfReferenceCodeSequence = Sequence([code])
+    item.PurposeOfReferenceCodeSequence = Sequence([coded(Code("FILMD", "DCM", "Film Digitizer"))])
     item.Manufacturer = digitizer.manufacturer
     if digitizer.model:
         item.ManufacturerModelName = digitizer.model
