@@ -169,7 +169,8 @@ def test_a_rendered_label_is_read_in_every_turn(turn: int, mirrored: bool, dark:
         "patient_name": "CLARKE^NED",
         "study_date": "19710421",
     }
-    assert [label.mirrored for label in labels] == [mirrored]
+    # The film was mirrored and then turned anticlockwise; undone by mirroring first, a mirrored one turns the other way.
+    assert [(label.mirrored, label.turn) for label in labels] == [(mirrored, (-90 * turn if mirrored else 90 * turn) % 360)]
 
 
 @pytest.mark.parametrize("engine", ["tesserocr", "pytesseract"])

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,30 +51,39 @@ class TextLine:
 
 @dataclass(frozen=True)
 class LabelText:
-    """One label: its lines as read the first and the second time, and whether it is legible only mirrored."""
+    """One label: its lines as read the first and the second time, and how it lies in the scan.
+
+    `rectangle` is (left, top, width, height) in pixels of the scan. The text stands upright once the picture is mirrored left
+    to right, where `mirrored`, and then turned clockwise by `turn` degrees: 0, 90, 180 or 270.
+    """
 
     first: tuple[TextLine, ...]
     second: tuple[TextLine, ...]
     mirrored: bool
+    turn: int = 0
+    rectangle: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def read_labels(pixels: NDArray[Any], setting: str) -> list[LabelText]:
     """Labels of a film (rows x columns [x 3], unsigned), the fullest first; `setting` is `[wrap] ocr`."""
     gray = for_reading(pixels)
-    labels = (_read_region(region.cut(gray), setting) for region in text_regions(gray))
-    return [label for label in labels if label is not None]
+    return [
+        replace(label, rectangle=region.in_scan(gray.shape, pixels.shape))
+        for region in text_regions(gray)
+        if (label := _read_region(region.cut(gray), setting))
+    ]
 
 
 def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
     """Reads one region in the turn in which it is most legible; `None` where no turn gives text."""
     best: tuple[TextLine, ...] = ()
-    best_score, best_view, mirrored = 0.0, crop, False
-    for flipped, view in _views(crop):
+    best_score, best_view, mirrored, best_turn = 0.0, crop, False, 0
+    for flipped, turn, view in _views(crop):
         if flipped and best_score >= _LEGIBLE:
             break
         lines = _read(view, _SIZES[0], setting)
         if (score := _legible(lines)) > best_score:
-            best, best_score, best_view, mirrored = lines, score, view, flipped
+            best, best_score, best_view, mirrored, best_turn = lines, score, view, flipped, turn
         if score >= _LEGIBLE:
             break
     if best_score < _LEAST_LEGIBLE:
@@ -82,16 +91,16 @@ def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
     straight = straightened(best_view)
     if straight is not best_view:
         best = _read(straight, _SIZES[0], setting)
-    return LabelText(best, _read(straight, _SIZES[1], setting), mirrored)
+    return LabelText(best, _read(straight, _SIZES[1], setting), mirrored, best_turn)
 
 
-def _views(crop: NDArray[np.uint8]) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
-    """(whether mirrored, the crop in each turn): the likelier turns first, mirrored ones last."""
-    turns = (0, 2, 3, 1) if crop.shape[1] >= crop.shape[0] else (3, 1, 0, 2)
+def _views(crop: NDArray[np.uint8]) -> Iterator[tuple[bool, int, NDArray[np.uint8]]]:
+    """(whether mirrored, degrees turned clockwise, the crop so): the likelier turns first, mirrored ones last."""
+    turns = (0, 180, 90, 270) if crop.shape[1] >= crop.shape[0] else (90, 270, 0, 180)
     for flipped in (False, True):
         picture = np.fliplr(crop) if flipped else crop
         for turn in turns:
-            yield flipped, np.ascontiguousarray(np.rot90(picture, turn))
+            yield flipped, turn, np.ascontiguousarray(np.rot90(picture, -turn // 90))
 
 
 def _legible(lines: tuple[TextLine, ...]) -> float:

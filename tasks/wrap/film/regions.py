@@ -4,6 +4,7 @@ Edges that are no part of letters (a film's border, a bone, the bars of a barcod
 connected components, so that a region holds text and little else, whatever way it is turned.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,13 @@ class Region:
         crop = gray[top : self.top + self.height + _MARGIN, left : self.left + self.width + _MARGIN]
         ground = gray[self.top : self.top + self.height, self.left : self.left + self.width]
         return crop if _lighter_ground(ground) else np.asarray(255 - crop)
+
+    def in_scan(self, working: tuple[int, ...], scan: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """(left, top, width, height) in pixels of the scan; shapes are (rows, columns, ...) of working copy and scan."""
+        down, across = scan[0] / working[0], scan[1] / working[1]
+        left, top = int(self.left * across), int(self.top * down)
+        right, bottom = math.ceil((self.left + self.width) * across), math.ceil((self.top + self.height) * down)
+        return left, top, min(right, scan[1]) - left, min(bottom, scan[0]) - top
 
 
 def _lighter_ground(region: NDArray[np.uint8]) -> bool:
