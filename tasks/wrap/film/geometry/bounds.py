@@ -1,0 +1,133 @@
+"""The films on the bed of a scanner: found on a small copy, their sides then laid through the edges in the full scan.
+
+A scan without a bed gives none. Where what lies on the bed does not add up to separate films, the doubt is told instead of a
+guess: a film cut in two is worse than two films left in one scan.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.wrap.film.geometry.apart import doubt_about
+from tasks.wrap.film.geometry.bed import Bed, WorkingCopy, find_bed, gray_of, working_copy
+from tasks.wrap.film.geometry.edges import Edge, find_edge
+from tasks.wrap.film.geometry.film import SIDES, FilmBounds
+from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, meet, outward, rectangle_of
+
+_LEAST_AREA = 0.03  # of the scan, that a film covers
+_LEAST_SIDE = 0.08  # of the scan's longest side
+_RUBBISH = 0.002  # of the scan: what is smaller than that is dust or a hair
+_MOST_LEFT_OVER = 0.2  # of what the films cover, that is no film
+_NECK = 5  # what joins two films by no more than so many pixels of the working copy does not
+_LEAST_SIDE_OF_SCAN = 64
+_REACH = 4  # how far the first guess of a side may be off, in pixels of the working copy
+
+
+@dataclass(frozen=True)
+class Found:
+    """The films on a bed, from the top left on, and why they may not be cut apart, where there is a doubt."""
+
+    films: tuple[FilmBounds, ...] = ()
+    doubt: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A film as it was measured, with the widths of the steps at its sides (`None`: not seen) in pixels of the scan."""
+
+    bounds: FilmBounds
+    widths: tuple[float | None, ...]
+
+
+def film_bounds(pixels: NDArray[Any], bits: int, photometric: str) -> tuple[FilmBounds, ...]:
+    """The films on the bed (`find_films`), doubtful or not; none where the scan shows no bed."""
+    return find_films(pixels, bits, photometric).films
+
+
+def find_films(pixels: NDArray[Any], bits: int, photometric: str) -> Found:
+    """Finds the films in a scan (rows x columns [x 3], unsigned, of so many bits)."""
+    if bits < 2 or min(pixels.shape[:2]) < _LEAST_SIDE_OF_SCAN:
+        return Found()
+    gray = gray_of(pixels, photometric)
+    copy = working_copy(gray)
+    kinds: tuple[Literal["bright", "dark"], ...] = ("bright", "dark")
+    answers = [_on_bed(gray, copy, bed) for bed in (find_bed(copy, kind) for kind in kinds) if bed is not None]
+    return next((found for found in answers if found.films), Found())
+
+
+def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
+    candidates, covered, left_over = [], 0, 0
+    for piece, box in _pieces(bed):
+        rectangle = rectangle_of(piece)
+        if rectangle is None or not _large_enough(rectangle, piece.shape):
+            left_over += int(piece.sum())
+            continue
+        covered += int(piece.sum())
+        candidates.append(_measured(gray, copy, bed, rectangle, box))
+    if left_over > _MOST_LEFT_OVER * covered:
+        return Found()  # rectangles among other things: labels on a dark film
+    candidates.sort(key=lambda candidate: candidate.bounds.extent[1::-1])
+    films = tuple(candidate.bounds for candidate in candidates)
+    doubt = doubt_about(films, [candidate.widths for candidate in candidates], left_over) if len(films) > 1 else None
+    return Found(films, doubt)
+
+
+def _pieces(bed: Bed) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]]]:
+    """What lies on the bed, piece by piece: a mask of the working copy and the box (left, top, right, bottom) around it."""
+    kernel = np.ones((_NECK, _NECK), np.uint8)
+    lying = cv2.morphologyEx(1 - bed.mask, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(lying, connectivity=4)
+    pieces = []
+    for number in range(1, count):
+        left, top, width, height, area = boxes[number].tolist()
+        if area >= _RUBBISH * lying.size:
+            pieces.append(((labels == number).astype(np.uint8), (left, top, left + width, top + height)))
+    return pieces
+
+
+def _large_enough(rectangle: Rectangle, shape: tuple[int, ...]) -> bool:
+    corners = corners_of(rectangle, shape)
+    width, height = (float(np.hypot(*(corners[a] - corners[b]))) for a, b in ((1, 0), (3, 0)))
+    return min(width, height) >= _LEAST_SIDE * max(shape) and width * height >= _LEAST_AREA * shape[0] * shape[1]
+
+
+def _measured(
+    gray: NDArray[Any], copy: WorkingCopy, bed: Bed, rectangle: Rectangle, box: tuple[int, int, int, int]
+) -> Candidate:
+    step = np.array(copy.step)
+    corners = corners_of(rectangle, bed.mask.shape) * step
+    reach = int(np.ceil(_REACH * step.max()))
+    edges: list[Edge | None] = []
+    directions, distances = [], []
+    for number, side in enumerate(SIDES):
+        start, end = corners[number], corners[(number + 1) % 4]
+        seen = rectangle.lines[number] is not None
+        edge = find_edge(gray, start, end, reach, bed.tolerance * copy.span / 2) if seen else None
+        edges.append(edge)
+        normal = outward(side, rectangle.skew if seen else 0.0)
+        directions.append(normal if edge is None else edge.normal)
+        distances.append(float(start @ normal) if edge is None else edge.distance)
+    exact = meet(np.array(directions), np.array(distances))
+    slopes = [_skew_of(exact[(number + 1) % 4] - exact[number], number) for number, edge in enumerate(edges) if edge]
+    bounds = FilmBounds(
+        corners=tuple((round(x, 2), round(y, 2)) for x, y in exact.tolist()),  # type: ignore[arg-type]
+        skew=round(float(np.mean(slopes)) if slopes else rectangle.skew, 3),
+        cut_off=rectangle.cut_off,
+        extent=_extent(exact, np.array(box) * np.tile(step, 2), gray.shape),
+    )
+    return Candidate(bounds, tuple(edge.width if edge else None for edge in edges))
+
+
+def _skew_of(direction: NDArray[np.float64], side: int) -> float:
+    """Degrees clockwise that a side runs off its row or column."""
+    angle = float(np.rad2deg(np.arctan2(direction[1], direction[0])))
+    return (angle - 90.0 * side + 180.0) % 360.0 - 180.0
+
+
+def _extent(corners: NDArray[np.float64], box: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    left, top = np.floor(np.minimum(corners.min(axis=0), box[:2])).astype(int).tolist()
+    right, bottom = np.ceil(np.maximum(corners.max(axis=0), box[2:])).astype(int).tolist()
+    return max(left, 0), max(top, 0), min(right, shape[1]), min(bottom, shape[0])
