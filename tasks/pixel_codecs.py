@@ -190,7 +190,7 @@ def _require_jpeg(codestream: bytes, shape: FrameShape) -> None:
         place += 2 + int.from_bytes(codestream[place + 2 : place + 4], "big")
         if marker == _START_OF_SCAN:  # after it no byte pair of the data looks like a marker (ISO 10918-1 B.1.1.5)
             break
-    if codestream[:2] != b"\xff\xd8" or codestream.find(b"\xff\xd9", place) < 0:
+    if codestream[:2] != b"\xff\xd8" or codestream.rfind(b"\xff\xd9", place) < 0:
         raise QuarantineError("a JPEG codestream is cut off: it has no end marker")
 
 

@@ -27,36 +27,58 @@ from tasks.pixels import PixelDescription, codestream_hash, decoded_pixel_hash
 
 __all__ = [
     "PIXEL_KEYWORDS",
+    "Part",
     "attach_element",
     "compose",
     "decoded_frames",
     "describe",
     "encapsulated_element",
+    "encapsulated_parts",
     "has_pixels",
     "header_bytes",
     "is_lossy",
     "native_element",
+    "native_parts",
     "pixel_hash",
     "read_data_set",
 ]
 
 PIXEL_DATA_TAG = 0x7FE00010
 SEQUENCE_DELIMITER = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+_ENCAPSULATED = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+_EMPTY_OFFSET_TABLE = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
+
+
+Part = bytes | memoryview
+
+
+def native_parts(value: Part, vr: str, tag: int = PIXEL_DATA_TAG) -> tuple[Part, ...]:
+    """A staged element of uncompressed pixels in the pieces it is written of, without a copy of `value`.
+
+    `value` is little-endian; it is padded to even length here (PS3.5 section 8.1.1).
+    """
+    padding = len(value) % 2
+    return struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, len(value) + padding), value, b"\x00" * padding
+
+
+def encapsulated_parts(codestream: Part) -> tuple[Part, ...]:
+    """A staged element of one compressed frame in the pieces it is written of, without a copy of `codestream`.
+
+    One fragment, padded to even length, behind an empty Basic Offset Table, as one frame needs none (PS3.5 Annex A.4).
+    """
+    padding = len(codestream) % 2
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, len(codestream) + padding)
+    return _ENCAPSULATED + _EMPTY_OFFSET_TABLE + item, codestream, b"\x00" * padding + SEQUENCE_DELIMITER
 
 
 def native_element(value: bytes, vr: str, tag: int = PIXEL_DATA_TAG) -> bytes:
     """Staged element of uncompressed pixels; `value` is little-endian, padded to even length here."""
-    padded = value + b"\x00" * (len(value) % 2)
-    return struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, len(padded)) + padded
+    return b"".join(native_parts(value, vr, tag))
 
 
 def encapsulated_element(frames: Sequence[bytes]) -> bytes:
     """Staged element of compressed pixels, one codestream a frame, one fragment each, with a Basic Offset Table."""
-    return (
-        struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
-        + encapsulate(list(frames), has_bot=len(frames) > 1)
-        + SEQUENCE_DELIMITER
-    )
+    return _ENCAPSULATED + encapsulate(list(frames), has_bot=len(frames) > 1) + SEQUENCE_DELIMITER
 
 
 def describe(dataset: Dataset) -> PixelDescription:
@@ -147,4 +169,4 @@ def compose(header: bytes, element: bytes | None, trailer: bytes, syntax: str) -
 
 def encapsulated_copy(value: bytes) -> bytes:
     """Staged element of an encapsulated value that has no delimiter: offset table and fragments as they are, then one."""
-    return b"".join((struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF), value, SEQUENCE_DELIMITER))
+    return b"".join((_ENCAPSULATED, value, SEQUENCE_DELIMITER))

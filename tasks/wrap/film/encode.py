@@ -1,7 +1,9 @@
-"""A film's pixels as a staged element in the configured lossless codec, proved by decoding it again."""
+"""A film's pixels staged in the configured lossless codec, and proved by decoding them again while the disk takes them."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -11,9 +13,46 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, HTJ2KLossless, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from tasks.errors import QuarantineError
-from tasks.pixel_data import attach_element, describe, encapsulated_element, native_element, pixel_hash
+from tasks.pixel_codecs import NATIVE, FrameShape, decode_frame, unpacked
+from tasks.pixel_data import Part, attach_element, describe, encapsulated_parts, native_parts, pixel_hash
 from tasks.pixels import decoded_pixel_hash
+from tasks.staging import StagedElement, staged_meanwhile
 from tasks.wrap.film.decoded import DecodedFilm
+
+_STRIP = 2**16  # pixels compared at once, so that they stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class StagedFilm:
+    """Where a film's pixels lie, how they are encoded, and the hash that every later hand-over compares."""
+
+    element: StagedElement
+    transfer_syntax: UID
+    pixel_sha256: str
+    pixel_hash_kind: str
+
+
+def stage_film(film: DecodedFilm, attributes: Dataset, codec: str, staging: Path, object_key: str) -> StagedFilm:
+    """Encodes and stages a film; `attributes` describe its pixels (PS3.3 C.7.6.3), `codec` is `[wrap] codec`.
+
+    The codestream of a source that is kept is staged as it is. Raises `QuarantineError`, and leaves nothing staged, where
+    decoding gives other pixels than the scan has.
+    """
+    if film.codestream is not None and film.transfer_syntax is not None:
+        parts = encapsulated_parts(film.codestream)
+        with staged_meanwhile(staging, object_key, parts) as element:
+            proved = pixel_hash(as_data_set(attributes, film.transfer_syntax, b"".join(parts)))
+        return StagedFilm(element, film.transfer_syntax, *proved)
+    pixels = np.ascontiguousarray(film.pixels, dtype=film.pixels.dtype.newbyteorder("<"))
+    shape = FrameShape(pixels.shape[0], pixels.shape[1], 1 if pixels.ndim == 2 else 3, int(attributes.BitsAllocated))
+    value, syntax = _value(pixels, shape, codec)
+    parts = native_parts(value, "OW" if pixels.dtype.itemsize == 2 else "OB") if syntax in NATIVE else encapsulated_parts(value)
+    with staged_meanwhile(staging, object_key, parts) as element:
+        if not _same(_decoded(value, syntax, shape), pixels):
+            raise QuarantineError(f"{codec} did not give the same pixels back: report it with the item's key")
+        # Equal pixels have an equal hash; that of the scan's own is the one that is there to be had.
+        proved = decoded_pixel_hash(describe(attributes), [pixels]), "decoded"
+    return StagedFilm(element, syntax, *proved)
 
 
 @dataclass(frozen=True)
@@ -27,26 +66,32 @@ class EncodedFilm:
 
 
 def encode(film: DecodedFilm, attributes: Dataset, codec: str) -> EncodedFilm:
-    """Encodes a film; raises `QuarantineError` where decoding the element gives other pixels than the scan has."""
-    if film.codestream is not None and film.transfer_syntax is not None:
-        element, syntax = encapsulated_element([film.codestream]), film.transfer_syntax
-        return EncodedFilm(element, syntax, *pixel_hash(as_data_set(attributes, syntax, element)))
-    pixels = np.ascontiguousarray(film.pixels, dtype=film.pixels.dtype.newbyteorder("<"))
-    element, syntax = _element(pixels, attributes, codec)
-    wanted = decoded_pixel_hash(describe(attributes), [pixels])
-    proved, kind = pixel_hash(as_data_set(attributes, syntax, element))
-    if proved != wanted:
-        raise QuarantineError(f"{codec} did not give the same pixels back: report it with the item's key")
-    return EncodedFilm(element, syntax, proved, kind)
+    """As `stage_film`, for callers that stage by themselves."""
+    with tempfile.TemporaryDirectory() as folder:
+        staged = stage_film(film, attributes, codec, Path(folder), "0" * 32)
+        element = (Path(folder) / staged.element.path).read_bytes()
+    return EncodedFilm(element, staged.transfer_syntax, staged.pixel_sha256, staged.pixel_hash_kind)
 
 
-def _element(pixels: NDArray[Any], attributes: Dataset, codec: str) -> tuple[bytes, UID]:
-    if attributes.BitsAllocated == 1:  # PS3.5 8.1.1: the first pixel is the lowest bit; no codec takes packed bits
-        return native_element(np.packbits(pixels.ravel(), bitorder="little").tobytes(), "OB"), ExplicitVRLittleEndian
+def _value(pixels: NDArray[Any], shape: FrameShape, codec: str) -> tuple[Part, UID]:
+    """A frame as it stands in the pixel element, and its transfer syntax; uncompressed it is the array's own memory."""
+    if shape.allocated == 1:  # PS3.5 8.1.1: the first pixel is the lowest bit; no codec takes packed bits
+        return np.packbits(pixels.ravel(), bitorder="little").tobytes(), ExplicitVRLittleEndian
     if codec == "none":
-        return native_element(pixels.tobytes(), "OW" if pixels.dtype.itemsize == 2 else "OB"), ExplicitVRLittleEndian
-    syntax, function = _CODECS[codec]
-    return encapsulated_element([function(pixels)]), syntax
+        return pixels.data.cast("B"), ExplicitVRLittleEndian
+    syntax, encode = _CODECS[codec]
+    return encode(pixels), syntax
+
+
+def _decoded(value: Part, syntax: UID, shape: FrameShape) -> NDArray[Any]:
+    return unpacked(value, shape) if syntax in NATIVE else decode_frame(bytes(value), syntax, shape)
+
+
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two pictures have the same pixels; strip by strip, since a comparison takes memory of its own."""
+    rows = max(1, _STRIP // other.shape[1])
+    strips = (slice(start, start + rows) for start in range(0, len(other), rows))
+    return one.shape == other.shape and all(np.array_equal(one[strip], other[strip]) for strip in strips)
 
 
 def _jpeg_ls(pixels: NDArray[Any]) -> bytes:
