@@ -8,6 +8,6 @@ from collections.abc import Sequence
 from tasks.wrap.film.geometry.film import FilmBounds
 
 
-def doubt_about(films: Sequence[FilmBounds], widths: Sequence[tuple[float | None, ...]], left_over: int) -> str | None:
+def doubt_about(films: Sequence[FilmBounds], left_over: int) -> str | None:
     """Why these (two or more) may not be cut apart; `None` where nothing speaks against it."""
     return "something on the bed is no film" if left_over else None

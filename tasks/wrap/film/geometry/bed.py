@@ -18,7 +18,7 @@ _RING = 0.006  # width of the ring at the scan's edge in which a bed must show, 
 _NEAR_EXTREME = 0.08  # how far from the scan's extreme a bed may lie at first sight, of the scan's range
 _LEAST_SHARE = 0.04  # of the ring
 _NOISES = 5.0  # a bed's pixels lie within so many standard deviations
-_TOLERANCE = (0.012, 0.05)  # least and most tolerance, of the scan's range
+_TOLERANCE = (0.006, 0.05)  # least and most tolerance, of the scan's range
 _MOST_SAMPLES = 20_000
 _COARSE = 32  # points a side at which the level is computed before it is interpolated
 
@@ -27,10 +27,11 @@ _COARSE = 32  # points a side at which the level is computed before it is interp
 class WorkingCopy:
     """A small gray copy (rows x columns, float32, 0 to 1 over the scan's range).
 
-    `span` is that range in values of the scan, `step` how many of its pixels (across, down) make one of the copy.
+    `low` and `span` are that range in values of the scan, `step` how many of its pixels (across, down) make one of the copy.
     """
 
     gray: NDArray[np.float32]
+    low: float
     span: float
     step: tuple[float, float]
 
@@ -61,7 +62,7 @@ def working_copy(gray: NDArray[Any]) -> WorkingCopy:
     low, high = np.percentile(small[::3, ::3], (0.2, 99.8))
     span = max(float(high - low), 1.0)
     scaled = np.clip((small - low) / np.float32(span), 0.0, 1.0)
-    return WorkingCopy(np.asarray(scaled, np.float32), span, (columns / size[0], rows / size[1]))
+    return WorkingCopy(np.asarray(scaled, np.float32), float(low), span, (columns / size[0], rows / size[1]))
 
 
 def find_bed(copy: WorkingCopy, kind: Literal["bright", "dark"]) -> Bed | None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tasks.wrap.film.geometry.apart import doubt_about
 from tasks.wrap.film.geometry.bed import Bed, WorkingCopy, find_bed, gray_of, working_copy
-from tasks.wrap.film.geometry.edges import Edge, find_edge
-from tasks.wrap.film.geometry.film import SIDES, FilmBounds
+from tasks.wrap.film.geometry.edges import Ground, find_edge
+from tasks.wrap.film.geometry.film import SIDES, FilmBounds, Side
 from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, meet, outward, rectangle_of
 
 _LEAST_AREA = 0.03  # of the scan, that a film covers
@@ -34,14 +34,6 @@ class Found:
     doubt: str | None = None
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A film as it was measured, with the widths of the steps at its sides (`None`: not seen) in pixels of the scan."""
-
-    bounds: FilmBounds
-    widths: tuple[float | None, ...]
-
-
 def film_bounds(pixels: NDArray[Any], bits: int, photometric: str) -> tuple[FilmBounds, ...]:
     """The films on the bed (`find_films`), doubtful or not; none where the scan shows no bed."""
     return find_films(pixels, bits, photometric).films
@@ -59,20 +51,18 @@ def find_films(pixels: NDArray[Any], bits: int, photometric: str) -> Found:
 
 
 def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
-    candidates, covered, left_over = [], 0, 0
+    films, covered, left_over = [], 0, 0
     for piece, box in _pieces(bed):
         rectangle = rectangle_of(piece)
         if rectangle is None or not _large_enough(rectangle, piece.shape):
             left_over += int(piece.sum())
             continue
         covered += int(piece.sum())
-        candidates.append(_measured(gray, copy, bed, rectangle, box))
+        films.append(_measured(gray, copy, bed, rectangle, box))
     if left_over > _MOST_LEFT_OVER * covered:
         return Found()  # rectangles among other things: labels on a dark film
-    candidates.sort(key=lambda candidate: candidate.bounds.extent[1::-1])
-    films = tuple(candidate.bounds for candidate in candidates)
-    doubt = doubt_about(films, [candidate.widths for candidate in candidates], left_over) if len(films) > 1 else None
-    return Found(films, doubt)
+    films.sort(key=lambda film: (film.extent[1], film.extent[0]))
+    return Found(tuple(films), doubt_about(films, left_over) if len(films) > 1 else None)
 
 
 def _pieces(bed: Bed) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]]]:
@@ -96,35 +86,40 @@ def _large_enough(rectangle: Rectangle, shape: tuple[int, ...]) -> bool:
 
 def _measured(
     gray: NDArray[Any], copy: WorkingCopy, bed: Bed, rectangle: Rectangle, box: tuple[int, int, int, int]
-) -> Candidate:
+) -> FilmBounds:
     step = np.array(copy.step)
     corners = corners_of(rectangle, bed.mask.shape) * step
     reach = int(np.ceil(_REACH * step.max()))
-    edges: list[Edge | None] = []
-    directions, distances = [], []
+    directions, distances, skews = [], [], []
     for number, side in enumerate(SIDES):
         start, end = corners[number], corners[(number + 1) % 4]
         seen = rectangle.lines[number] is not None
-        edge = find_edge(gray, start, end, reach, bed.tolerance * copy.span / 2) if seen else None
-        edges.append(edge)
-        normal = outward(side, rectangle.skew if seen else 0.0)
-        directions.append(normal if edge is None else edge.normal)
+        edge = find_edge(gray, start, end, reach, _ground(copy, bed, (start + end) / 2)) if seen else None
+        normal = outward(side, rectangle.skew if seen else 0.0) if edge is None else edge.normal
+        directions.append(normal)
         distances.append(float(start @ normal) if edge is None else edge.distance)
+        if edge is not None:
+            skews.append(_skew_of(edge.normal, side))
     exact = meet(np.array(directions), np.array(distances))
-    slopes = [_skew_of(exact[(number + 1) % 4] - exact[number], number) for number, edge in enumerate(edges) if edge]
-    bounds = FilmBounds(
+    return FilmBounds(
         corners=tuple((round(x, 2), round(y, 2)) for x, y in exact.tolist()),  # type: ignore[arg-type]
-        skew=round(float(np.mean(slopes)) if slopes else rectangle.skew, 3),
+        skew=round(float(np.mean(skews)) if skews else rectangle.skew, 3),
         cut_off=rectangle.cut_off,
         extent=_extent(exact, np.array(box) * np.tile(step, 2), gray.shape),
     )
-    return Candidate(bounds, tuple(edge.width if edge else None for edge in edges))
 
 
-def _skew_of(direction: NDArray[np.float64], side: int) -> float:
-    """Degrees clockwise that a side runs off its row or column."""
-    angle = float(np.rad2deg(np.arctan2(direction[1], direction[0])))
-    return (angle - 90.0 * side + 180.0) % 360.0 - 180.0
+def _ground(copy: WorkingCopy, bed: Bed, place: NDArray[np.float64]) -> Ground:
+    """The bed beside a place (column, row) of the scan."""
+    column, row = np.clip(place / copy.step, 0, np.array(bed.level.shape[::-1]) - 1).astype(int).tolist()
+    level = copy.low + copy.span * float(bed.level[row, column])
+    return Ground(level, copy.span * bed.tolerance, bed.kind == "bright")
+
+
+def _skew_of(normal: NDArray[np.float64], side: Side) -> float:
+    """Degrees clockwise that a side is turned which faces `normal`."""
+    unturned = outward(side, 0.0)
+    return float(np.rad2deg(np.arctan2(unturned[0] * normal[1] - unturned[1] * normal[0], unturned @ normal)))
 
 
 def _extent(corners: NDArray[np.float64], box: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
