@@ -29,6 +29,25 @@ _LABELS = [
     )
 ]
 
+_QUALITY = [
+    column("qc_clipped_low", REAL, "share of pixels at the lowest value, 0 to 1"),
+    column("qc_clipped_high", REAL, "share of pixels at the highest value, 0 to 1"),
+    column("qc_range", REAL, "distance between the 0.1 and 99.9 percentiles as a share of the full scale, 0 to 1"),
+    column("qc_entropy", REAL, "Shannon entropy of the pixel values in bits"),
+    column(
+        "qc_effective_bits",
+        REAL,
+        "bits that the largest value needs, less those lost to values that no pixel has; null: too small",
+    ),
+    column("qc_noise", REAL, "standard deviation in flat areas as a share of the full scale (Immerkaer 1996)"),
+    column("qc_sharpness", REAL, "variance of the Laplacian of the film scaled to 0..1"),
+    column("qc_edge_rise", REAL, "10 to 90% rise of the sharpest straight edges in pixels (ISO 12233); null: no such edges"),
+    column("qc_column_defects", NUMBER, "columns that differ from both neighbours along the whole height"),
+    column("qc_row_defects", NUMBER, "rows that differ from both neighbours along the whole width"),
+    column("qc_specks", NUMBER, "spots of dust: small, standing alone"),
+    column("qc_scratches", NUMBER, "scratches: long, thin, straight, standing alone"),
+]
+
 OBJECTS = Table(
     "objects",
     ("object_key",),
@@ -71,10 +90,7 @@ OBJECTS = Table(
             column("transfer_syntax_uid", TEXT, "transfer syntax of the staged element"),
             *_LABELS,
             column("label_text", TEXT, "all text read on the film, as read"),
-            column("qc_clipped_low", REAL, "share of pixels at the lowest value, 0 to 1"),
-            column("qc_clipped_high", REAL, "share of pixels at the highest value, 0 to 1"),
-            column("qc_effective_bits", REAL, "entropy of the pixel values in bits"),
-            column("qc_sharpness", REAL, "variance of the Laplacian of the film scaled to 0..1"),
+            *_QUALITY,
             column(
                 "label_regions",
                 TEXT,

@@ -1,0 +1,68 @@
+"""Full-column and full-row defects: a dead, stuck or striped element of the sensor draws a line through the whole scan.
+
+A line of a defect stands out from both its neighbours, to the same side, in nearly every part of its length. The edge of a film,
+a label or a collimator stands out from one of them only, and a bone is not that long. Every line is held against its own spread
+along its length, so that a sensor of which every second element is off is seen as well as one of which one is.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SURE = 6.0  # standard errors of the median
+_FAINTEST = 0.0005  # of the full scale: two values of 12 bits
+_FEWEST_SEGMENTS = 8
+_WIDEST = 2  # elements side by side; what is wider may be in the picture
+
+
+def count_line_defects(profiles: NDArray[np.float32], full: int) -> int:
+    """Counts the defective lines.
+
+    `profiles` is S x N: the mean of each of N lines in each of S parts of its length, in pixel values; `full` is the highest
+    pixel value. Parts where a neighbour is clipped say nothing. The first and last line of a scan are not judged.
+    """
+    scaled = profiles / np.float32(full)
+    spoilt = (scaled < 0.002) | (scaled > 0.998)
+    defective = np.zeros(scaled.shape[1], dtype=bool)
+    for width in range(1, _WIDEST + 1):
+        for start in np.flatnonzero(_stand_out(scaled, spoilt, width)):
+            defective[start + 1 : start + 1 + width] = True
+    return int(defective.sum())
+
+
+def _stand_out(scaled: NDArray[np.float32], spoilt: NDArray[Any], width: int) -> NDArray[Any]:
+    """Whether the `width` lines after each line stand out from the lines on both sides of them."""
+    count = scaled.shape[1] - width - 1
+    if count < 1:
+        return np.zeros(0, dtype=bool)
+    before, after = scaled[:, :count], scaled[:, width + 1 :]
+    inner = [scaled[:, 1 + at : 1 + at + count] for at in range(width)]
+    middle = sum(inner[1:], inner[0]) / np.float32(width)
+    unknown = spoilt[:, :count] | spoilt[:, width + 1 :]
+    left, right = (np.where(unknown, np.float32(np.nan), middle - side) for side in (before, after))
+    known = (~unknown).sum(axis=0)
+    (from_left, left_error), (from_right, right_error) = _median(left, known), _median(right, known)
+    amount = np.minimum(abs(from_left), abs(from_right))
+    found = (from_left * from_right > 0) & (amount > _FAINTEST) & (amount > _SURE * np.maximum(left_error, right_error))
+    found &= abs(from_left - from_right) <= amount
+    found |= _stuck(left, right, known)
+    if width > 1:
+        found &= np.median(np.ptp(inner, axis=0), axis=0) <= amount / 2
+    return found & (known >= _FEWEST_SEGMENTS)
+
+
+def _median(values: NDArray[np.float32], known: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Median over the parts of each line, and its standard error from the quartiles."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    lines = np.arange(values.shape[1])
+    last = np.maximum(known - 1, 0)
+    low, middle, high = (np.nan_to_num(ordered[(last * share).astype(int), lines]) for share in (0.25, 0.5, 0.75))
+    return middle, (high - low) / 1.349 * 1.253 / np.sqrt(np.maximum(known, 1)).astype(np.float32)
+
+
+def _stuck(left: NDArray[np.float32], right: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[Any]:
+    """A stuck element is darker than its neighbours here and brighter there, but seldom like them."""
+    step = np.nan_to_num(np.where(left * right > 0, np.minimum(abs(left), abs(right)), 0))
+    usual = 8 * 1.4826 * np.median(np.nan_to_num(abs(left)), axis=1, keepdims=True)
+    return np.asarray((step > np.maximum(usual, 4 * _FAINTEST)).sum(axis=0) >= np.maximum(0.75 * known, 1))
