@@ -1,8 +1,8 @@
 """Full-column and full-row defects: a dead, stuck or striped element of the sensor draws a line through the whole scan.
 
-A line of a defect stands out from both its neighbours, to the same side, in nearly every part of its length. The edge of a film,
-a label or a collimator stands out from one of them only, and a bone is not that long. Every line is held against its own spread
-along its length, so that a sensor of which every second element is off is seen as well as one of which one is.
+A line of a defect stands out from both its neighbours, to the same side, in nearly every part of its length. The edge of a
+film, a label or a collimator stands out from one of them only, and a bone is not that long. Every line is held against its own
+spread along its length, so that a sensor of which every second element is off is seen as well as one of which one is.
 """
 
 from typing import Any
@@ -14,13 +14,14 @@ _SURE = 6.0  # standard errors of the median
 _FAINTEST = 0.0005  # of the full scale: two values of 12 bits
 _FEWEST_SEGMENTS = 8
 _WIDEST = 2  # elements side by side; what is wider may be in the picture
+_MARGIN = 0.01  # of the width: along its edges a scan has lines of its own, and nothing that is looked at
 
 
 def count_line_defects(profiles: NDArray[np.float32], full: int) -> int:
     """Counts the defective lines.
 
     `profiles` is S x N: the mean of each of N lines in each of S parts of its length, in pixel values; `full` is the highest
-    pixel value. Parts where a neighbour is clipped say nothing. The first and last line of a scan are not judged.
+    pixel value. Parts where a neighbour is clipped say nothing. The outermost hundredth on each side is not judged.
     """
     scaled = profiles / np.float32(full)
     spoilt = (scaled < 0.002) | (scaled > 0.998)
@@ -28,7 +29,8 @@ def count_line_defects(profiles: NDArray[np.float32], full: int) -> int:
     for width in range(1, _WIDEST + 1):
         for start in np.flatnonzero(_stand_out(scaled, spoilt, width)):
             defective[start + 1 : start + 1 + width] = True
-    return int(defective.sum())
+    margin = max(1, round(_MARGIN * len(defective)))
+    return int(defective[margin:-margin].sum())
 
 
 def _stand_out(scaled: NDArray[np.float32], spoilt: NDArray[Any], width: int) -> NDArray[Any]:
@@ -49,7 +51,7 @@ def _stand_out(scaled: NDArray[np.float32], spoilt: NDArray[Any], width: int) ->
     found |= _stuck(left, right, known)
     if width > 1:
         found &= np.median(np.ptp(inner, axis=0), axis=0) <= amount / 2
-    return found & (known >= _FEWEST_SEGMENTS)
+    return np.asarray(found & (known >= _FEWEST_SEGMENTS))
 
 
 def _median(values: NDArray[np.float32], known: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -58,7 +60,8 @@ def _median(values: NDArray[np.float32], known: NDArray[np.int64]) -> tuple[NDAr
     lines = np.arange(values.shape[1])
     last = np.maximum(known - 1, 0)
     low, middle, high = (np.nan_to_num(ordered[(last * share).astype(int), lines]) for share in (0.25, 0.5, 0.75))
-    return middle, (high - low) / 1.349 * 1.253 / np.sqrt(np.maximum(known, 1)).astype(np.float32)
+    error = (high - low) / 1.349 * 1.253 / np.sqrt(np.maximum(known, 1))
+    return middle, error.astype(np.float32)
 
 
 def _stuck(left: NDArray[np.float32], right: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[Any]:

@@ -1,8 +1,8 @@
 """Noise in flat areas, by Immerkær's difference mask on the flattest of a grid of small tiles.
 
 J. Immerkær, Fast Noise Variance Estimation, Computer Vision and Image Understanding 64 (1996): the mask is blind to planes and
-to what bends evenly, so what it leaves is noise. Which tiles are flat is judged by their coarse means, which noise hardly moves;
-so the choice does not favour tiles that happen to have little noise.
+to what bends evenly, so what it leaves is noise. Which tiles are flat is judged by their coarse means, which noise hardly
+moves; so the choice does not favour tiles that happen to have little noise.
 """
 
 from typing import Any

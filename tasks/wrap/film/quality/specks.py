@@ -1,7 +1,7 @@
 """Dust and scratches: small spots that stand alone, and long thin straight lines, brighter or darker than what is around.
 
-Letters, barcodes and the texture of bone are small and thin too, but they stand in company: what has many such marks around it
-is not counted.
+Letters, barcodes, edges and the texture of bone are small and thin too. What has many such marks near it is not counted; nor is
+a mark that does not stand out clearly from the ring, or from the two sides, around it.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,11 @@ _ABOVE_TEXTURE = 5.0  # times the mean residual around it
 _FAINTEST = 0.03  # of the full scale
 _CELL = 64
 _COMPANY = 6  # marks in the cells around that make it lettering
+_RING = 12  # reach of the ring around a speck
 _SHORTEST_SCRATCH = 0.04  # of the longer side
 _WIDEST_SCRATCH = 6.0
+_BESIDE = np.array([-10, -8, -6, 6, 8, 10])  # where the two sides of a scratch are looked at
+_WHOLE = 0.8  # share of a scratch's length that has to stand out
 
 
 @dataclass(frozen=True)
@@ -30,33 +33,32 @@ class Marks:
 
 
 def count_marks(working: NDArray[Any], full: int) -> Marks:
-    """Counts dust and scratches in a film (H x W, uint8 or uint16), at most 7 pixels wide."""
+    """Counts dust and scratches in a film (H x W, uint8 or uint16), at most 7 pixels wide; `full` is the highest value."""
     element = np.ones((_WIDEST, _WIDEST), dtype=np.uint8)
     specks = scratches = 0
-    for operation in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
-        found = _marks(cv2.morphologyEx(working, operation, element), full)
-        specks, scratches = specks + found.specks, scratches + found.scratches
+    for sign, operation in ((1, cv2.MORPH_TOPHAT), (-1, cv2.MORPH_BLACKHAT)):
+        mask = _mask(cv2.morphologyEx(working, operation, element), full)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        stats = stats[1:]
+        wide, high, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
+        single = (area >= 2) & (_company(stats, area >= 2, working.shape) < _COMPANY)
+        small = single & (np.maximum(wide, high) <= _WIDEST)
+        specks += _count_specks(working, stats[small], sign, full)
+        length = np.hypot(wide, high)
+        long = single & (length >= _SHORTEST_SCRATCH * max(working.shape)) & (area <= _WIDEST_SCRATCH * length)
+        scratches += sum(_is_scratch(working, labels, int(at) + 1, stats[at], sign, full) for at in np.flatnonzero(long))
     return Marks(specks, scratches)
 
 
-def _marks(residual: NDArray[Any], full: int) -> Marks:
+def _mask(residual: NDArray[Any], full: int) -> NDArray[np.uint8]:
+    """Where a residual stands out from those around it."""
     height, width = residual.shape
     blocks = cv2.resize(residual, (max(1, width // _BLOCK), max(1, height // _BLOCK)), interpolation=cv2.INTER_AREA)
     limit = np.maximum(blocks.astype(np.float32) * _ABOVE_TEXTURE, _FAINTEST * full).clip(0, full).astype(residual.dtype)
-    mask = (residual > cv2.resize(limit, (width, height), interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    stats = stats[1:]
-    wide, high, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
-    real = area >= 2
-    alone = _company(stats, real, (height, width)) < _COMPANY
-    specks = real & alone & (np.maximum(wide, high) <= _WIDEST)
-    length = np.hypot(wide, high)
-    long = real & alone & (length >= _SHORTEST_SCRATCH * max(height, width)) & (area <= _WIDEST_SCRATCH * length)
-    straight = [index for index in np.flatnonzero(long) if _is_straight(labels, index + 1, stats[index])]
-    return Marks(int(specks.sum()), len(straight))
+    return np.asarray(residual > cv2.resize(limit, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def _company(stats: NDArray[np.int32], real: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def _company(stats: NDArray[np.int32], real: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """How many marks lie in the cells around each mark, itself included."""
     cells = np.zeros((shape[0] // _CELL + 1, shape[1] // _CELL + 1), dtype=np.float32)
     row = (stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] // 2) // _CELL
@@ -66,8 +68,45 @@ def _company(stats: NDArray[np.int32], real: NDArray[Any], shape: tuple[int, int
     return np.asarray(around[row, column])
 
 
-def _is_straight(labels: NDArray[np.int32], label: int, stat: NDArray[np.int32]) -> bool:
-    left, top, width, height = stat[: cv2.CC_STAT_AREA]
-    points = cv2.findNonZero((labels[top : top + height, left : left + width] == label).astype(np.uint8))
-    _, (one, other), _ = cv2.minAreaRect(points)
-    return bool(min(one, other) <= max(_WIDEST_SCRATCH, 0.03 * max(one, other)))
+def _count_specks(working: NDArray[Any], stats: NDArray[np.int32], sign: int, full: int) -> int:
+    """How many spots stand out from the ring around them by more than that ring's own range."""
+    row = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] // 2
+    column = stats[:, cv2.CC_STAT_LEFT] + stats[:, cv2.CC_STAT_WIDTH] // 2
+    inside = (row >= _RING) & (row < working.shape[0] - _RING) & (column >= _RING) & (column < working.shape[1] - _RING)
+    if not inside.any():
+        return 0
+    reach = np.arange(-_RING, _RING + 1)
+    rows, columns = row[inside, None, None] + reach[:, None], column[inside, None, None] + reach
+    patches = sign * working[rows, columns].astype(np.int32)
+    core = np.maximum(abs(reach[:, None]), abs(reach)) <= _WIDEST // 2
+    rim = np.maximum(abs(reach[:, None]), abs(reach)) > _WIDEST
+    low, high = np.percentile(patches[:, rim], [2, 98], axis=1)
+    above = patches[:, core].max(axis=1) - high
+    return int((above > np.maximum(high - low, _FAINTEST * full)).sum())
+
+
+def _is_scratch(
+    working: NDArray[Any], labels: NDArray[np.int32], label: int, stat: NDArray[np.int32], sign: int, full: int
+) -> bool:
+    """Whether a mark is straight, and stands out from both its sides for most of its length."""
+    left, top, width, height = (int(value) for value in stat[: cv2.CC_STAT_AREA])
+    points = np.argwhere(labels[top : top + height, left : left + width] == label)[:, ::-1]  # (column, row)
+    centre = points.mean(axis=0)
+    _, _, (along, across) = np.linalg.svd(points - centre, full_matrices=False)
+    place, offset = (points - centre) @ along, (points - centre) @ across
+    if np.ptp(offset) > max(_WIDEST_SCRATCH, 0.03 * np.ptp(place)):
+        return False
+    stations = np.linspace(place.min(), place.max(), 60)[2:-2, None]
+    origin = centre + np.array([left, top])
+
+    def values(offsets: NDArray[Any]) -> NDArray[Any]:
+        at = origin + stations[..., None] * along + offsets[:, None] * across
+        column, row = np.rint(at).astype(int).transpose(2, 0, 1)
+        return sign * working[row.clip(0, working.shape[0] - 1), column.clip(0, working.shape[1] - 1)].astype(np.int32)
+
+    line = values(np.arange(-3, 4)).max(axis=1)
+    beside = values(_BESIDE)
+    half = len(_BESIDE) // 2
+    apart = abs(np.median(beside[:, :half], axis=1) - np.median(beside[:, half:], axis=1))
+    above = line - beside.max(axis=1)
+    return bool((above > np.maximum(apart, _FAINTEST / 2 * full)).mean() >= _WHOLE)

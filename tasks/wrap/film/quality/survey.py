@@ -4,6 +4,7 @@ All other measures look at a sample or at a copy of bounded size, so that a film
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -43,11 +44,11 @@ def survey(gray: NDArray[Any], bits: int) -> Survey:
     columns = np.empty((len(down) - 1, width), dtype=np.float32)
     rows = np.empty((len(across) - 1, height), dtype=np.float32)
     total = squares = 0.0
-    for band, (top, bottom) in enumerate(zip(down[:-1], down[1:], strict=True)):
+    for band, (top, bottom) in enumerate(pairwise(down)):
         strip = np.ascontiguousarray(gray[top:bottom])
         histogram += np.bincount(strip.ravel(), minlength=2**bits)
         columns[band] = cv2.reduce(strip, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
-        for part, (left, right) in enumerate(zip(across[:-1], across[1:], strict=True)):
+        for part, (left, right) in enumerate(pairwise(across)):
             rows[part, top:bottom] = cv2.reduce(strip[:, left:right], 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]
         (mean,), (deviation,) = cv2.meanStdDev(cv2.Laplacian(strip, cv2.CV_32F, scale=1 / (2**bits - 1)))
         total += float(mean[0]) * strip.size
@@ -56,7 +57,7 @@ def survey(gray: NDArray[Any], bits: int) -> Survey:
 
 
 def working_copy(gray: NDArray[Any], most: int = MOST_WORKING_PIXELS) -> tuple[NDArray[Any], int]:
-    """The film averaged down by the least whole factor that leaves at most `most` pixels, and that factor; itself at factor 1."""
+    """The film averaged down by the least whole factor that leaves at most `most` pixels, and that factor."""
     factor = int(np.ceil(np.sqrt(gray.size / most)))
     if factor <= 1:
         return np.ascontiguousarray(gray), 1
