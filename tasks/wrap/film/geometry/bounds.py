@@ -105,6 +105,7 @@ def _measured(
         corners=tuple((round(x, 2), round(y, 2)) for x, y in exact.tolist()),  # type: ignore[arg-type]
         skew=round(float(np.mean(skews)) if skews else rectangle.skew, 3),
         cut_off=rectangle.cut_off,
+        unseen=rectangle.unseen,
         extent=_extent(exact, np.array(box) * np.tile(step, 2), gray.shape),
     )
 

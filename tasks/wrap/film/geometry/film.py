@@ -14,11 +14,13 @@ class FilmBounds:
 
     `corners` are (column, row), clockwise from the film's top left as it lies in the scan. `skew` is how far it lies turned,
     in degrees clockwise. `cut_off` are the sides at which the film goes on beyond the scan; there the corners lie on the edge of
-    the scan. `extent` is (left, top, right, bottom), right and bottom exclusive: the whole pixels of the film and of what sticks
+    the scan. `unseen` is a side that does not show against the bed (black film under a black lid): the corners beside it are a guess.
+    `extent` is (left, top, right, bottom), right and bottom exclusive: the whole pixels of the film and of what sticks
     to it and juts out.
     """
 
     corners: tuple[Point, Point, Point, Point]
     skew: float
     cut_off: tuple[Side, ...]
+    unseen: Side | None
     extent: tuple[int, int, int, int]

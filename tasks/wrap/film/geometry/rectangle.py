@@ -6,6 +6,7 @@ enough of each runs straight beside the bed, or lies at the edge of the scan. Wh
 outline leaves a gap in a side; what juts out (a sticker, a thumb tab) does not move a side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 
 from tasks.wrap.film.geometry.film import SIDES, Side
 
-_STRIDE = 6  # points of the outline to either side over which its direction is taken
+_STRIDE = 10  # points of the outline to either side over which its direction is taken
 _MOST_SKEW = 20.0  # degrees; a film that lies further turned was not laid on the bed to be scanned
-_FACING = 0.97  # cosine of how far a stretch of a side may face away from it
-_RUNNING = 0.5  # least share of an outline that runs in its film's two directions
+_FACING, _FACING_EDGE = 0.97, 0.9  # cosine of how far a stretch of a side, or of the scan's edge, may face away from it
+_RUNNING = 0.4  # least share of an outline that runs in its film's two directions
 _BAND = 3.0  # how far a straight side may waver, in pixels of the working copy
 _STRETCH = 0.15  # least share of a side that one straight stretch of it must have
-_SUPPORT, _MEAN_SUPPORT = 0.35, 0.65  # least share seen of each side, and of all
+_SHARE = 0.3  # least share of a side that is seen, else the side is not
+_MEAN_OF_FOUR, _MEAN_OF_THREE = 0.45, 0.6  # least mean share of four sides, of three where one is not seen
+_WHOLE = 0.8  # least share of a side that is seen as a whole
+_CUT = 0.05  # least share of a side at the edge of the scan where the film goes on beyond it
 _FILLED = 0.7  # least share of the rectangle that is not bed
 _AT_EDGE = 2  # an outline lies at the edge of the scan within so many pixels of the working copy
 
@@ -32,12 +36,14 @@ class Rectangle:
     """A turned rectangle in pixels of the working copy.
 
     `skew` is in degrees clockwise. `lines` says how far out each of the sides lies from the origin (`outward`), in the order of
-    `SIDES`; `None` where only the edge of the scan was seen. `cut_off` are the sides at the edge of the scan, wholly or in part.
+    `SIDES`; `None` where only the edge of the scan was seen. `cut_off` are the sides at the edge of the scan, wholly or in part;
+    `unseen` is a side that does not show against the bed, its line a guess.
     """
 
     skew: float
     lines: tuple[float | None, ...]
     cut_off: tuple[Side, ...]
+    unseen: Side | None
 
 
 @dataclass(frozen=True)
@@ -69,19 +75,27 @@ def rectangle_of(piece: NDArray[np.uint8]) -> Rectangle | None:
     cut_off: list[Side] = []
     shares: list[float] = []
     for side, length in lengths.items():
-        at_edge = _facing(outline, side, skew, 0.9) & ~outline.within
+        at_edge = int((_facing(outline, side, skew, _FACING_EDGE) & ~outline.within).sum())
         line = _stretch(outline, side, skew, length)
-        count = 0 if line is None else int((_near(outline, side, skew, line)).sum())
-        if at_edge.sum() >= _STRETCH * length / 3:
+        count = 0 if line is None else int(_near(outline, side, skew, line).sum())
+        if at_edge >= _CUT * length:
             cut_off.append(side)
-            count += int(at_edge.sum())
+        shares.append(min(1.0, (count + (at_edge if side in cut_off else 0)) / length))
         lines.append(line)
-        shares.append(min(1.0, count / length))
-    whole = sum(line is not None and side not in cut_off for side, line in zip(SIDES, lines, strict=True))
-    if min(shares) < _SUPPORT or sum(shares) < 4 * _MEAN_SUPPORT or whole < 2:
-        return None
-    found = Rectangle(skew, tuple(lines), tuple(cut_off))
-    return found if _filled(piece, found) >= _FILLED else None
+    unseen = [side for side, share in zip(SIDES, shares, strict=True) if share < _SHARE]
+    for side in unseen:
+        lines[SIDES.index(side)] = float((outline.points @ outward(side, skew)).max())
+    found = Rectangle(skew, tuple(lines), tuple(cut_off), unseen[0] if unseen else None)
+    return found if _is_film(shares, found, len(unseen)) and _filled(piece, found) >= _FILLED else None
+
+
+def _is_film(shares: Sequence[float], found: Rectangle, unseen: int) -> bool:
+    """Whether enough was seen of the sides. Where two are the scan's edge, the others must be whole: so is the shaft of a bone."""
+    seen = sorted(shares)[unseen:]
+    free = [share for side, share in zip(SIDES, shares, strict=True) if side not in found.cut_off and side != found.unseen]
+    if unseen > 1 or len(free) < 2 or (len(found.cut_off) > 1 and min(free) < _WHOLE):
+        return False
+    return sum(seen) >= len(seen) * (_MEAN_OF_THREE if unseen else _MEAN_OF_FOUR)
 
 
 def corners_of(rectangle: Rectangle, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -122,9 +136,9 @@ def _direction(outline: _Outline) -> float | None:
     angles = np.rad2deg(np.arctan2(normals[:, 1], normals[:, 0]))
     off = (angles + 45.0) % 90.0 - 45.0
     counts, edges = np.histogram(off, bins=90, range=(-45.0, 45.0))
-    around = counts + np.roll(counts, 1) + np.roll(counts, -1)
+    around = sum(np.roll(counts, by) for by in range(-3, 4))
     peak = float(edges[int(np.argmax(around))]) + 0.5
-    near = np.abs((off - peak + 45.0) % 90.0 - 45.0) < 5.0
+    near = np.abs((off - peak + 45.0) % 90.0 - 45.0) < 6.0
     if near.mean() < _RUNNING or abs(peak) > _MOST_SKEW:
         return None
     return peak + float(np.mean((off[near] - peak + 45.0) % 90.0 - 45.0))
