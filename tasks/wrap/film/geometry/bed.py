@@ -1,8 +1,9 @@
 """The bed of a scanner: the even ground that a scan shows at its edge and around its films.
 
-A bed is as bright as anything in the scan (an open light table) or as dark as anything (a lid, or no light), it reaches the edge
-of the scan, and its level changes slowly: a quadratic surface is fitted to it and grown from the edge inwards. How far a pixel
-may lie from that surface follows from the bed's own noise, so that the clear base of a film is told from a table just brighter.
+A bed is as bright as anything in the scan (an open light table) or as dark as anything (a lid, or no light), it reaches the
+edge of the scan, and its level changes slowly: a quadratic surface is fitted to it and grown from the edge inwards. How far a
+pixel may lie from that surface follows from the bed's own noise, so that the clear base of a film is told from a table just
+brighter.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+Kind = Literal["bright", "dark"]
+KINDS: tuple[Kind, ...] = ("bright", "dark")
 
 WORKING_SIDE = 1200  # longest side of the working copy in pixels
 
@@ -41,16 +45,9 @@ class Bed:
     """Where the bed is (rows x columns of the working copy, 0 and 1) and how its level varies: (level, tolerance), 0 to 1."""
 
     mask: NDArray[np.uint8]
-    kind: Literal["bright", "dark"]
+    kind: Kind
     level: NDArray[np.float32]
     tolerance: float
-
-
-def gray_of(pixels: NDArray[Any], photometric: str) -> NDArray[Any]:
-    """The one plane to look at: luminance where there is one, else green."""
-    if pixels.ndim == 2:
-        return pixels
-    return pixels[:, :, 0 if photometric.startswith("YBR") else 1]
 
 
 def working_copy(gray: NDArray[Any]) -> WorkingCopy:
@@ -65,7 +62,7 @@ def working_copy(gray: NDArray[Any]) -> WorkingCopy:
     return WorkingCopy(np.asarray(scaled, np.float32), float(low), span, (columns / size[0], rows / size[1]))
 
 
-def find_bed(copy: WorkingCopy, kind: Literal["bright", "dark"]) -> Bed | None:
+def find_bed(copy: WorkingCopy, kind: Kind) -> Bed | None:
     """The bright or the dark bed of a scan; `None` where its edge shows none."""
     gray = copy.gray if kind == "bright" else 1.0 - copy.gray
     ring = _ring(gray.shape)

@@ -5,14 +5,14 @@ guess: a film cut in two is worse than two films left in one scan.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.wrap.film.geometry.apart import doubt_about
-from tasks.wrap.film.geometry.bed import Bed, WorkingCopy, find_bed, gray_of, working_copy
+from tasks.wrap.film.geometry.apart import ALIKE, doubt_about
+from tasks.wrap.film.geometry.bed import KINDS, Bed, WorkingCopy, find_bed, working_copy
 from tasks.wrap.film.geometry.edges import Ground, find_edge
 from tasks.wrap.film.geometry.film import SIDES, FilmBounds, Side
 from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, meet, outward, rectangle_of
@@ -28,26 +28,32 @@ _REACH = 4  # how far the first guess of a side may be off, in pixels of the wor
 
 @dataclass(frozen=True)
 class Found:
-    """The films on a bed, from the top left on, and why they may not be cut apart, where there is a doubt."""
+    """The films on a bed, from the top left on, and why they may not be cut apart, where there is a doubt.
+
+    None are given, only the doubt, where what lies there may be views on one film.
+    """
 
     films: tuple[FilmBounds, ...] = ()
     doubt: str | None = None
 
 
-def film_bounds(pixels: NDArray[Any], bits: int, photometric: str) -> tuple[FilmBounds, ...]:
-    """The films on the bed (`find_films`), doubtful or not; none where the scan shows no bed."""
-    return find_films(pixels, bits, photometric).films
+def film_bounds(pixels: NDArray[Any], bits: int) -> tuple[FilmBounds, ...]:
+    """The films on the bed, as `find_films` gives them; none where the scan shows no bed."""
+    return find_films(pixels, bits).films
 
 
-def find_films(pixels: NDArray[Any], bits: int, photometric: str) -> Found:
-    """Finds the films in a scan (rows x columns [x 3], unsigned, of so many bits)."""
+def find_films(pixels: NDArray[Any], bits: int) -> Found:
+    """Finds the films in a scan (rows x columns [x 3], unsigned, of so many bits stored), whatever its polarity."""
     if bits < 2 or min(pixels.shape[:2]) < _LEAST_SIDE_OF_SCAN:
         return Found()
-    gray = gray_of(pixels, photometric)
+    gray = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     copy = working_copy(gray)
-    kinds: tuple[Literal["bright", "dark"], ...] = ("bright", "dark")
-    answers = [_on_bed(gray, copy, bed) for bed in (find_bed(copy, kind) for kind in kinds) if bed is not None]
-    return next((found for found in answers if found.films), Found())
+    for kind in KINDS:
+        bed = find_bed(copy, kind)
+        found = Found() if bed is None else _on_bed(gray, copy, bed)
+        if found.films or found.doubt:
+            return found
+    return Found()
 
 
 def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
@@ -62,7 +68,8 @@ def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
     if left_over > _MOST_LEFT_OVER * covered:
         return Found()  # rectangles among other things: labels on a dark film
     films.sort(key=lambda film: (film.extent[1], film.extent[0]))
-    return Found(tuple(films), doubt_about(films, left_over) if len(films) > 1 else None)
+    doubt = doubt_about(films, gray.shape, left_over) if len(films) > 1 else None
+    return Found(() if doubt == ALIKE else tuple(films), doubt)
 
 
 def _pieces(bed: Bed) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]]]:

@@ -1,8 +1,8 @@
 """The sides of a film, found to the pixel on the full scan.
 
 Across each side profiles are read from bed to film, each the mean of some lines beside each other. The edge of a profile is
-where it leaves the level of the bed, nearest to where the side is thought to be; a straight line is put through the edges, without
-those that lie off it.
+where it leaves the level of the bed, nearest to where the side is thought to be; a straight line is put through the edges,
+without those that lie off it.
 """
 
 from dataclasses import dataclass
@@ -72,8 +72,9 @@ def _profiles(
     cut = np.ascontiguousarray(gray[top:bottom, left:right], np.float32)
     columns, rows = ((points[..., axis] - (left, top)[axis]).astype(np.float32) for axis in (0, 1))
     flat = (_PROFILES, -1)
-    beyond = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": float("nan")}
-    sampled = cv2.remap(cut, columns.reshape(flat), rows.reshape(flat), cv2.INTER_LINEAR, **beyond)
+    sampled = cv2.remap(
+        cut, columns.reshape(flat), rows.reshape(flat), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan
+    )
     return np.asarray(sampled.reshape(columns.shape).mean(axis=1), np.float32)
 
 

@@ -13,10 +13,10 @@ class FilmBounds:
     """A film on the bed of a scanner, in pixels of the scan; (0, 0) is the outer corner of the first pixel.
 
     `corners` are (column, row), clockwise from the film's top left as it lies in the scan. `skew` is how far it lies turned,
-    in degrees clockwise. `cut_off` are the sides at which the film goes on beyond the scan; there the corners lie on the edge of
-    the scan. `unseen` is a side that does not show against the bed (black film under a black lid): the corners beside it are a guess.
-    `extent` is (left, top, right, bottom), right and bottom exclusive: the whole pixels of the film and of what sticks
-    to it and juts out.
+    in degrees clockwise. `cut_off` are the sides at which the film goes on beyond the scan; there the corners lie on the edge
+    of the scan. `unseen` is a side that does not show against the bed (black film under a black lid): the corners beside it are
+    a guess. `extent` is (left, top, right, bottom), right and bottom exclusive: the whole pixels of the film and of what
+    sticks to it and juts out.
     """
 
     corners: tuple[Point, Point, Point, Point]

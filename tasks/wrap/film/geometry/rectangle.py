@@ -1,9 +1,9 @@
 """Rectangles on a bed: straight, square outlines of what is not bed.
 
 Each piece of what is not bed is told by its outline. The direction most of the outline runs in, modulo a quarter turn, is the
-film's skew; its sides are the outermost straight stretches in that direction. A piece is a film where its sides are seen: where
-enough of each runs straight beside the bed, or lies at the edge of the scan. What a dark lid or a clear film base swallows of an
-outline leaves a gap in a side; what juts out (a sticker, a thumb tab) does not move a side.
+film's skew; its sides are the outermost straight stretches in that direction. A piece is a film where its sides are seen:
+where enough of each runs straight beside the bed, or lies at the edge of the scan. What a dark lid or a clear film base
+swallows of an outline leaves a gap in a side; what juts out (a sticker, a thumb tab) does not move a side.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ _OUTWARD = {"top": (0.0, -1.0), "right": (1.0, 0.0), "bottom": (0.0, 1.0), "left
 class Rectangle:
     """A turned rectangle in pixels of the working copy.
 
-    `skew` is in degrees clockwise. `lines` says how far out each of the sides lies from the origin (`outward`), in the order of
-    `SIDES`; `None` where only the edge of the scan was seen. `cut_off` are the sides at the edge of the scan, wholly or in part;
-    `unseen` is a side that does not show against the bed, its line a guess.
+    `skew` is in degrees clockwise. `lines` says how far out each of the sides lies from the origin (`outward`), in the order
+    of `SIDES`; `None` where only the edge of the scan was seen. `cut_off` are the sides at the edge of the scan, wholly or in
+    part; `unseen` is a side that does not show against the bed, its line a guess.
     """
 
     skew: float
@@ -90,7 +90,7 @@ def rectangle_of(piece: NDArray[np.uint8]) -> Rectangle | None:
 
 
 def _is_film(shares: Sequence[float], found: Rectangle, unseen: int) -> bool:
-    """Whether enough was seen of the sides. Where two are the scan's edge, the others must be whole: so is the shaft of a bone."""
+    """Whether enough was seen of the sides; where two are the scan's edge the others must be whole (so lies a bone's shaft)."""
     seen = sorted(shares)[unseen:]
     free = [share for side, share in zip(SIDES, shares, strict=True) if side not in found.cut_off and side != found.unseen]
     if unseen > 1 or len(free) < 2 or (len(found.cut_off) > 1 and min(free) < _WHOLE):
