@@ -119,12 +119,43 @@ class Network(_Section):
     port: int = Field(default=11113, ge=1, le=65535)
 
 
+class Wedge(_Section):
+    """`[wrap.wedge]`: the step wedge that is scanned to test a digitizer, and what the digitizer has to reach on it.
+
+    The densities (optical density, OD) are listed, or `steps` of `step` each from `first` on. `response` is what the digitizer's
+    pixel values are proportional to. `most_nonlinearity` is a share of the range, `most_noise` is in OD, `least_density` the
+    density (OD) that has to be told from the one before, or the wedge's highest where that is lower.
+    """
+
+    densities: Annotated[tuple[float, ...], BeforeValidator(_listed)] = ()
+    first: float = Field(default=0.05, ge=0)
+    step: float = Field(default=0.15, gt=0)
+    steps: int = Field(default=21, ge=11, le=64)
+    response: Literal["density", "transmittance"] = "density"
+    most_nonlinearity: float = Field(default=0.02, gt=0)
+    most_noise: float = Field(default=0.05, gt=0)
+    least_density: float = Field(default=3.0, gt=0)
+
+    @field_validator("densities")
+    @classmethod
+    def _rising(cls, densities: tuple[float, ...]) -> tuple[float, ...]:
+        if densities and (len(densities) < 11 or list(densities) != sorted(set(densities)) or densities[0] < 0):
+            raise ValueError("must be at least 11 densities, each higher than the one before")
+        return densities
+
+    @property
+    def known(self) -> tuple[float, ...]:
+        """The density of every step, the clearest first."""
+        return self.densities or tuple(self.first + self.step * number for number in range(self.steps))
+
+
 class Wrap(_Section):
     """`[wrap]`: how images become DICOM objects."""
 
     codec: Literal["jpeg-ls", "jpeg2000", "htj2k", "rle", "none"] = "jpeg-ls"
     turn: Literal["pixels", "pr"] = "pixels"
     ocr: Literal["auto", "pytesseract", "tesserocr", "rapidocr"] = "auto"
+    wedge: Wedge = Wedge()
 
 
 class Reconcile(_Section):
