@@ -42,10 +42,25 @@ _QUALITY = [
     column("qc_noise", REAL, "standard deviation in flat areas as a share of the full scale (Immerkaer 1996)"),
     column("qc_sharpness", REAL, "variance of the Laplacian of the film scaled to 0..1"),
     column("qc_edge_rise", REAL, "10 to 90% rise of the sharpest straight edges in pixels (ISO 12233); null: no such edges"),
+    column(
+        "qc_nonuniformity", REAL, "(max - min) / (max + min) of a blank film, smoothed (NEMA NU 1); null: it shows something"
+    ),
     column("qc_column_defects", NUMBER, "columns that differ from both neighbours along the whole height"),
     column("qc_row_defects", NUMBER, "rows that differ from both neighbours along the whole width"),
     column("qc_specks", NUMBER, "spots of dust: small, standing alone"),
     column("qc_scratches", NUMBER, "scratches: long, thin, straight, standing alone"),
+    column("qc_picture_share", REAL, "share of the area that differs from its median level, 0 to 1"),
+    column("qc_blank", FLAG, "nothing to be seen but lead letters or less: `qc_picture_share` below 0.03"),
+    column("qc_skew", REAL, "how far the film lies turned in the scan, degrees clockwise; null: no edge seen"),
+    column("qc_cut_off", FLAG, "the film goes on beyond the scan at one to three sides; null: no edge seen"),
+    column("qc_film_format", TEXT, "the standard size that the film's edges fit (ISO 4090), such as `35x43 cm`; null: none"),
+    column("qc_scale_error", REAL, "how much larger the film is than that size by the declared dpi, as a share"),
+    column("qc_wedge_steps", NUMBER, "steps told apart in a step wedge in the scan; null here and below: there is none"),
+    column("qc_wedge_nonlinearity", REAL, "largest distance from the best straight line as a share of its range"),
+    column("qc_wedge_noise", REAL, "standard deviation in the noisiest step in optical density (OD)"),
+    column("qc_wedge_density", REAL, "highest density told from the one before (OD)"),
+    column("qc_wedge_curve", TEXT, "the calibration: JSON list of [mean pixel value, OD], the clearest step first"),
+    column("qc_wedge_passed", FLAG, "all of this is within the limits of `[wrap.wedge]`"),
 ]
 
 OBJECTS = Table(

@@ -20,8 +20,11 @@ _COMPANY = 6  # marks in the cells around that make it lettering
 _RING = 12  # reach of the ring around a speck
 _SHORTEST_SCRATCH = 0.04  # of the longer side
 _WIDEST_SCRATCH = 6.0
+_MARGIN = 0.03  # of each side: there lie the edges of films
 _BESIDE = np.array([-10, -8, -6, 6, 8, 10])  # where the two sides of a scratch are looked at
 _WHOLE = 0.8  # share of a scratch's length that has to stand out
+_STATIONS = 60  # places along it that are looked at
+_BEND = 2.0  # pixels that its middle may leave a straight line: wires and vessels bend
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,34 @@ def _is_scratch(
 ) -> bool:
     """Whether a mark is straight, and stands out from both its sides for most of its length."""
     left, top, width, height = (int(value) for value in stat[: cv2.CC_STAT_AREA])
-    points = np.argwhere(labels[top : top + height, left : left + width] == label)[:, ::-1]  # (column, row)
+    points = np.argwhere(labels[top : top + height, left : left + width] == label)[:, ::-1] + np.array([left, top])
+    size = np.array(working.shape[::-1])  # (column, row), as the points
+    if (points.max(axis=0) < _MARGIN * size).any() or (points.min(axis=0) > (1 - _MARGIN) * size).any():
+        return False
     centre = points.mean(axis=0)
     _, _, (along, across) = np.linalg.svd(points - centre, full_matrices=False)
     place, offset = (points - centre) @ along, (points - centre) @ across
-    if np.ptp(offset) > max(_WIDEST_SCRATCH, 0.03 * np.ptp(place)):
+    if np.ptp(offset) > max(_WIDEST_SCRATCH, 0.03 * np.ptp(place)) or _bend(place, offset) > _BEND:
         return False
-    stations = np.linspace(place.min(), place.max(), 60)[2:-2, None]
-    origin = centre + np.array([left, top])
+    stations = np.linspace(place.min(), place.max(), _STATIONS)[2:-2, None]
 
     def values(offsets: NDArray[Any]) -> NDArray[Any]:
-        at = origin + stations[..., None] * along + offsets[:, None] * across
+        at = centre + stations[..., None] * along + offsets[:, None] * across
         column, row = np.rint(at).astype(int).transpose(2, 0, 1)
-        return sign * working[row.clip(0, working.shape[0] - 1), column.clip(0, working.shape[1] - 1)].astype(np.int32)
+        line = working[row.clip(0, working.shape[0] - 1), column.clip(0, working.shape[1] - 1)]
+        return np.asarray(sign * line.astype(np.int32))
 
     line = values(np.arange(-3, 4)).max(axis=1)
     beside = values(_BESIDE)
     half = len(_BESIDE) // 2
     apart = abs(np.median(beside[:, :half], axis=1) - np.median(beside[:, half:], axis=1))
     above = line - beside.max(axis=1)
-    return bool((above > np.maximum(apart, _FAINTEST / 2 * full)).mean() >= _WHOLE)
+    clipped = np.isin(abs(beside), (0, full)).any(axis=1)  # the bed beside a film's edge
+    return bool(((above > np.maximum(2 * apart, _FAINTEST / 2 * full)) & ~clipped).mean() >= _WHOLE)
+
+
+def _bend(place: NDArray[np.float64], offset: NDArray[np.float64]) -> float:
+    """How far the middle of a line strays from straight, in pixels, from its means over tenths of its length."""
+    tenth = np.minimum((place - place.min()) / (np.ptp(place) + 1e-9) * 10, 9).astype(int)
+    counts = np.bincount(tenth, minlength=10)
+    return float(np.ptp((np.bincount(tenth, offset, minlength=10) / np.maximum(counts, 1))[counts > 0]))
