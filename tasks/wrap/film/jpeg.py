@@ -1,4 +1,5 @@
-"""JPEG scans (ITU-T T.81): baseline and extended keep their entropy-coded data; others are decoded to be coded losslessly.
+"""JPEG scans (ITU-T T.81): Huffman-coded baseline, extended and lossless ones keep their entropy-coded data; others are decoded
+to be coded losslessly.
 
 Application segments but APP14 (which says what the colours are), comments and what follows the end of the image are cut: they
 carry names and second pictures.
@@ -8,16 +9,19 @@ from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_growth, check_shape, check_size
+from tasks.wrap.film.exif import Exif, read_exif
 
-_SOF0, _SOF1, _SOF2, _SOF9, _SOF10 = 0xC0, 0xC1, 0xC2, 0xC9, 0xCA
-_KEPT: dict[int, UID] = {_SOF0: JPEGBaseline8Bit, _SOF1: JPEGExtended12Bit}
+_SOF0, _SOF1, _SOF2, _SOF3, _SOF9, _SOF10 = 0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA
+_LOSSY_KEPT: dict[int, UID] = {_SOF0: JPEGBaseline8Bit, _SOF1: JPEGExtended12Bit}
 _DECODED = frozenset({_SOF2, _SOF9, _SOF10})
 _NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG, DAC
-_APP0, _APP14, _APP15, _COM, _SOS, _EOI = 0xE0, 0xEE, 0xEF, 0xFE, 0xDA, 0xD9
+_APP0, _APP1, _APP14, _APP15, _COM, _SOS, _EOI = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE, 0xDA, 0xD9
+_EXIF = b"Exif\x00\x00"
+_COLOUR_TRANSFORM_NONE = 0
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,15 @@ class _Frame:
 
 @dataclass(frozen=True)
 class _Stream:
-    """A JPEG stream without what is not kept, and what its segments said."""
+    """A JPEG stream without what is not kept, and what its segments said; `scans` are the bodies of scan headers (B.2.3)."""
 
     kept: bytes
     frame: _Frame
+    scans: tuple[bytes, ...]
     dpi: tuple[float, float] | None
+    exif: Exif
     adobe: int | None
+    left_out: tuple[str, ...]
 
 
 def decode_jpeg(data: bytes) -> DecodedFilm:
@@ -46,40 +53,67 @@ def decode_jpeg(data: bytes) -> DecodedFilm:
     stream = _stream(data)
     frame = stream.frame
     check_size(frame.rows, frame.columns)
-    if frame.marker not in _KEPT.keys() | _DECODED or frame.bits != 8 or len(frame.components) not in (1, 3):
-        raise ReviewError("a lossless, hierarchical, 12-bit or CMYK JPEG is not wrapped yet")
+    _check_kind(stream)
+    samples = len(frame.components)
+    check_growth(frame.rows * frame.columns * samples * (1 if frame.bits <= 8 else 2), len(stream.kept))
     try:
-        pixels = imagecodecs.jpeg_decode(stream.kept)
+        pixels = imagecodecs.jpeg8_decode(stream.kept)
         # Without its segments a colour stream must not be taken for one of other colours.
-        same = len(frame.components) == 1 or np.array_equal(pixels, imagecodecs.jpeg_decode(data))
+        same = samples == 1 or np.array_equal(pixels, imagecodecs.jpeg8_decode(data))
     except Exception as error:  # libjpeg's messages
         raise QuarantineError("a damaged JPEG") from error
-    check_shape(pixels, frame.rows, frame.columns, len(frame.components), "JPEG")
+    check_shape(pixels, frame.rows, frame.columns, samples, "JPEG")
     if not same:
         raise ReviewError("a JPEG whose colours only its application segments tell is not wrapped yet")
-    ratio = pixels.size / len(stream.kept)
-    if frame.marker in _DECODED:
-        photometric = "RGB" if len(frame.components) == 3 else "MONOCHROME2"
-        return DecodedFilm(pixels, 8, photometric, dpi=stream.dpi, ratio=ratio)
+    syntax = _transfer_syntax(stream)
     return DecodedFilm(
         pixels,
-        8,
-        _photometric(frame, stream.adobe),
-        dpi=stream.dpi,
-        codestream=stream.kept,
-        transfer_syntax=_KEPT[frame.marker],
-        ratio=ratio,
+        frame.bits,
+        _photometric(frame, stream.adobe) if syntax else "RGB" if samples == 3 else "MONOCHROME2",
+        dpi=stream.dpi or stream.exif.dpi,
+        scanned_at=stream.exif.scanned_at,
+        codestream=stream.kept if syntax else None,
+        transfer_syntax=syntax,
+        ratio=None if frame.marker == _SOF3 else pixels.nbytes / len(stream.kept),
+        turn=stream.exif.turn,
+        mirrored=stream.exif.mirrored,
+        left_out=stream.left_out,
     )
+
+
+def _check_kind(stream: _Stream) -> None:
+    """Refuses what no object is made of; the precisions are those of T.81 table B.2."""
+    frame, samples = stream.frame, len(stream.frame.components)
+    is_lossless = frame.marker == _SOF3
+    if frame.marker not in _LOSSY_KEPT.keys() | _DECODED and not is_lossless:
+        raise ReviewError("a hierarchical or lossless arithmetic JPEG is not wrapped yet")
+    if frame.bits not in (range(2, 17) if is_lossless else (8, 12)) or (frame.bits == 12 and frame.marker == _SOF0):
+        raise QuarantineError(f"a damaged JPEG: {frame.bits} bits, which its process does not have")
+    if samples not in (1, 3) or (samples == 3 and frame.bits != 8):
+        raise ReviewError(f"a JPEG of {samples} x {frame.bits} bits, such as CMYK, is not wrapped yet")
+    if is_lossless and samples == 3 and stream.adobe not in (None, _COLOUR_TRANSFORM_NONE):
+        raise ReviewError("a lossless JPEG of luminance and chrominance is not wrapped yet")
+    if is_lossless and any(scan[-1] & 0x0F for scan in stream.scans):
+        raise ReviewError("a lossless JPEG with a point transform, which drops bits, is not wrapped yet")
+
+
+def _transfer_syntax(stream: _Stream) -> UID | None:
+    """The transfer syntax (PS3.5 A.4.1) of a stream whose entropy-coded data are kept; `None` where it is decoded."""
+    if stream.frame.marker == _SOF3:
+        return JPEGLosslessSV1 if all(scan[-3] == 1 for scan in stream.scans) else JPEGLossless
+    return _LOSSY_KEPT.get(stream.frame.marker)
 
 
 def _photometric(frame: _Frame, adobe: int | None) -> str:
     """Photometric Interpretation of the codestream, told as libjpeg tells it.
 
-    Of the luminance and chrominance ones, PS3.5 8.2.1 allows only YBR_FULL_422 with JPEG, whatever the stream's subsampling is.
+    Of the luminance and chrominance ones, PS3.5 8.2.1 allows only YBR_FULL_422 with lossy JPEG, whatever the stream's
+    subsampling is.
     """
     if len(frame.components) == 1:
         return "MONOCHROME2"
-    return "RGB" if adobe == 0 or (adobe is None and frame.components == b"RGB") else "YBR_FULL_422"
+    is_rgb = frame.marker == _SOF3 or adobe == 0 or (adobe is None and frame.components == b"RGB")
+    return "RGB" if is_rgb else "YBR_FULL_422"
 
 
 def _stream(data: bytes) -> _Stream:
@@ -87,7 +121,7 @@ def _stream(data: bytes) -> _Stream:
     kept, position = bytearray(b"\xff\xd8"), 2
     frame: _Frame | None = None
     dpi: tuple[float, float] | None = None
-    adobe: int | None = None
+    exif, adobe, cut = Exif(), None, list[str]()
     while position + 4 <= len(data) and data[position] == 0xFF:
         if data[position + 1] == 0xFF:  # fill byte
             position += 1
@@ -97,20 +131,26 @@ def _stream(data: bytes) -> _Stream:
         body = segment[4:]
         if length < 2 or len(segment) < 2 + length:
             break
+        if marker == _SOS:
+            end, scans = _scans(data, position)
+            if frame is None or end is None:
+                break
+            if end < len(data):
+                cut.append(f"{len(data) - end} bytes behind the picture")
+            return _Stream(bytes(kept) + data[position:end], frame, scans, dpi, exif, adobe, tuple(cut))
         position += 2 + length
         if marker == _APP0 and dpi is None:
             dpi = _density(body)
+        elif marker == _APP1 and body.startswith(_EXIF):
+            exif = read_exif(body[len(_EXIF) :])
         elif marker == _APP14 and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]
         elif 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
             frame = _frame(marker, body)
-        if not (_APP0 <= marker <= _APP15 or marker == _COM) or marker == _APP14:
+        if (_APP0 <= marker <= _APP15 and marker != _APP14) or marker == _COM:
+            cut.append("a comment" if marker == _COM else f"segment APP{marker - _APP0}")
+        else:
             kept += segment
-        if marker == _SOS:
-            end = _end_of_image(data, position)
-            if frame is None or end is None:
-                break
-            return _Stream(bytes(kept) + data[position:end], frame, dpi, adobe)
     raise QuarantineError("a truncated or damaged JPEG: no end of image")
 
 
@@ -130,16 +170,32 @@ def _density(body: bytes) -> tuple[float, float] | None:
     return (down, across) if down and across else None
 
 
-def _end_of_image(data: bytes, position: int) -> int | None:
-    """The byte after the end-of-image marker that closes the scans from `position` on; other segments are stepped over."""
+def _scans(data: bytes, position: int) -> tuple[int | None, tuple[bytes, ...]]:
+    """From the first scan header on: the byte after the end-of-image marker (`None` without one), and all scan headers."""
+    headers: list[bytes] = []
     while 0 <= (position := data.find(b"\xff", position)) < len(data) - 1:
         marker = data[position + 1]
         if marker == _EOI:
-            return position + 2
+            return position + 2, tuple(headers)
         if marker == 0xFF:
             position += 1
         elif marker == 0 or 0xD0 <= marker <= 0xD7:  # a stuffed byte, a restart marker
             position += 2
         else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return None
+            length = int.from_bytes(data[position + 2 : position + 4], "big")
+            if marker == _SOS:
+                headers.append(data[position + 4 : position + 2 + length])
+                if len(headers[-1]) < 6:
+                    break
+            position += 2 + length
+    return None, ()
+
+
+def is_lossless_jpeg(data: bytes) -> bool:
+    """Whether a stream is of the lossless process (T.81 Annex H); raises `QuarantineError` on damage."""
+    return _stream(data).frame.marker == _SOF3
+
+
+def with_tables(tables: bytes | None, stream: bytes) -> bytes:
+    """A JPEG stream whose tables lie in a stream of their own, put together (JPEGTables of TIFF Technical Note 2)."""
+    return tables[:-2] + stream[2:] if tables and tables[-2:] == b"\xff\xd9" else stream

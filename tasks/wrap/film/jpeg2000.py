@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_growth, check_shape, check_size
 
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _COD, _SOT = 0x52, 0x90
@@ -39,6 +39,7 @@ def decode_jpeg2000(data: bytes) -> DecodedFilm:
         raise ReviewError(
             "a JPEG 2000 picture with a palette, or in another colour space than gray or sRGB, is not wrapped yet"
         )
+    check_growth(rows * columns * components * ((bits + 7) // 8), len(data) - start)
     try:
         pixels = imagecodecs.jpeg2k_decode(data)
     except Exception as error:  # OpenJPEG's messages

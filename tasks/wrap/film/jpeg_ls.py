@@ -4,7 +4,7 @@ import imagecodecs
 import numpy as np
 
 from tasks.errors import QuarantineError, ReviewError
-from tasks.wrap.film.decoded import DecodedFilm, check_shape, check_size
+from tasks.wrap.film.decoded import DecodedFilm, check_growth, check_shape, check_size
 
 _SOF55, _SOS = 0xF7, 0xDA
 
@@ -15,6 +15,7 @@ def decode_jpeg_ls(data: bytes) -> DecodedFilm:
     check_size(rows, columns)
     if components not in (1, 3) or (components == 3 and bits != 8):
         raise ReviewError(f"a JPEG-LS picture of {components} x {bits} bits is not wrapped yet")
+    check_growth(rows * columns * components * ((bits + 7) // 8), len(data))
     try:
         pixels = imagecodecs.jpegls_decode(data)
     except Exception as error:  # CharLS's messages
