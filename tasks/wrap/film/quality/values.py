@@ -11,6 +11,7 @@ from tasks.wrap.film.quality.survey import Survey
 
 _IN_USE = 0.1  # of the mean count around it; rarer values are noise between those that the converter gives
 _FEWEST_A_VALUE = 2.0  # pixels for each value, below which gaps are chance
+_FEWEST_VALUES = 16
 
 
 def measure_values(survey: Survey, bits: int) -> dict[str, float | None]:
@@ -37,21 +38,22 @@ def _effective_bits(counts: NDArray[np.int64], bits: int) -> float | None:
     first, last = int(used[0]), int(used[-1])
     needed = max(int(last).bit_length(), 1)
     inner = counts[first + 1 : last].astype(np.float64)  # the ends may be clipped and say nothing of their neighbours
-    if len(inner) < 16 or inner.sum() < _FEWEST_A_VALUE * len(inner):
+    if len(inner) < _FEWEST_VALUES or inner.sum() < _FEWEST_A_VALUE * len(inner):
         return None
-    window = max(9, 2**needed // 32)
-    around = _moving_mean(np.minimum(inner, 10 * inner.mean()), window)
+    around = _around(inner, max(8, 2**needed // 64))
     well = around >= _FEWEST_A_VALUE
-    if well.sum() < 16:
+    if well.sum() < _FEWEST_VALUES:
         return None
     expected = np.where(around > 1 / _IN_USE, 1.0, 1 - np.exp(-around))[well].sum()
     found = (inner > _IN_USE * around)[well].sum()
     return float(min(needed, needed + np.log2(found / expected)))
 
 
-def _moving_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The mean of each value and those around it, over what there is of the window at the ends."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    low, high = np.maximum(at - window // 2, 0), np.minimum(at + window // 2 + 1, len(values))
-    return np.asarray((sums[high] - sums[low]) / (high - low))
+def _around(counts: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """The mean of the `reach` counts below each value or of those above it, whichever is less: small beyond the used range."""
+    sums = np.concatenate([[0.0], np.cumsum(np.minimum(counts, 10 * counts[counts > 0].mean()))])
+    at = np.arange(len(counts))
+    low, high = np.maximum(at - reach, 0), np.minimum(at + 1 + reach, len(counts))
+    below = (sums[at] - sums[low]) / np.maximum(at - low, 1)
+    above = (sums[high] - sums[at + 1]) / np.maximum(high - at - 1, 1)
+    return np.asarray(np.minimum(below, above))
