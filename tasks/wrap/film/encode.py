@@ -78,7 +78,7 @@ def _value(pixels: NDArray[Any], shape: FrameShape, codec: str) -> tuple[Part, U
         return np.packbits(pixels.ravel(), bitorder="little").tobytes(), ExplicitVRLittleEndian
     if codec == "none":
         return pixels.data.cast("B"), ExplicitVRLittleEndian
-    syntax, encode = _CODECS[codec]
+    syntax, encode = CODECS[codec]
     return encode(pixels), syntax
 
 
@@ -86,9 +86,13 @@ def _decoded(value: Part, syntax: UID, like: NDArray[Any], shape: FrameShape) ->
     """The frame out of the pixel element; what is compared with `like` afterwards, and so may come from a lenient decoder."""
     if syntax in NATIVE:
         return unpacked(value, shape)
-    if syntax == HTJ2KLossless:  # OpenJPH: half the time of the readers' OpenJPEG, and gives what it can of a damaged one
+    if syntax != HTJ2KLossless:
+        return decode_frame(bytes(value), syntax, shape)
+    # OpenJPH takes half the time of OpenJPEG, which readers use, and gives what it can of a damaged codestream.
+    try:
         return np.asarray(imagecodecs.htj2k_decode(bytes(value), planar=False, out=np.zeros(like.shape, like.dtype)))
-    return decode_frame(bytes(value), syntax, shape)
+    except Exception as error:  # OpenJPH's messages
+        raise QuarantineError("htj2k gave what cannot be decoded: report it with the item's key") from error
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -120,7 +124,7 @@ def _rle(pixels: NDArray[Any]) -> bytes:
         octets = data.view(np.uint8).reshape(*data.shape, data.dtype.itemsize)
         for octet in reversed(range(data.dtype.itemsize)):
             offsets.append(64 + len(segments))
-            segment = bytes(imagecodecs.packbits_encode(np.ascontiguousarray(octets[:, :, octet]), axis=1))
+            segment = bytes(imagecodecs.packbits_encode(octets[:, :, octet].copy(), axis=1))
             segments += segment + b"\x00" * (len(segment) % 2)
     header = np.zeros(16, "<u4")
     header[0] = len(offsets)
@@ -128,7 +132,7 @@ def _rle(pixels: NDArray[Any]) -> bytes:
     return header.tobytes() + segments
 
 
-_CODECS: dict[str, tuple[UID, Callable[[NDArray[Any]], bytes]]] = {
+CODECS: dict[str, tuple[UID, Callable[[NDArray[Any]], bytes]]] = {
     "jpeg-ls": (JPEGLSLossless, _jpeg_ls),
     "jpeg2000": (JPEG2000Lossless, _jpeg2000),
     "htj2k": (HTJ2KLossless, _htj2k),
