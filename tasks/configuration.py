@@ -29,6 +29,10 @@ def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _one_or_listed(value: Any) -> Any:
+    return (value,) if isinstance(value, dict) else _listed(value)
+
+
 RelativePath = Annotated[Path, BeforeValidator(_absolute)]
 
 
@@ -63,6 +67,29 @@ class Digitizer(_Section):
     dpi: float | None = Field(default=None, gt=0)
 
 
+RAW_FILM = "application/x-raw-film"  # the media type of what a source describes so
+
+
+class RawFilm(_Section):
+    """An entry of `raw` of a film source: how the pixels lie in files without a format, as old film digitizers wrote them.
+
+    Behind `header` bytes follow `rows` x `columns` pixels, row by row, of one byte (up to 8 `bits`) or two in `order`.
+    """
+
+    suffix: str = Field(pattern=r"^\.[^/]+$")
+    header: int = Field(default=0, ge=0)
+    rows: int = Field(ge=1, le=65535)
+    columns: int = Field(ge=1, le=65535)
+    bits: int = Field(ge=2, le=16)
+    order: Literal["little", "big"] = "little"
+    photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME2"
+
+    @property
+    def size(self) -> int:
+        """Bytes of a file."""
+        return self.header + self.rows * self.columns * (1 if self.bits <= 8 else 2)
+
+
 class FilmSource(_Section):
     """`[[source]]` of kind `film`: a folder of scans and the vendor's index of it."""
 
@@ -74,6 +101,22 @@ class FilmSource(_Section):
     modality: str = Field(default="RG", pattern="^[A-Z]{2,16}$")
     years: Annotated[tuple[int, int], BeforeValidator(_listed)] = (1900, 2029)
     digitizer: Digitizer = Digitizer()
+    raw: Annotated[tuple[RawFilm, ...], BeforeValidator(_one_or_listed)] = ()
+
+    def raw_film(self, path: str, size: int) -> RawFilm | None:
+        """The description that fits a file's name and size in bytes."""
+        return next((raw for raw in self.raw if path.lower().endswith(raw.suffix.lower()) and raw.size == size), None)
+
+    @field_validator("raw")
+    @classmethod
+    def _told_apart(cls, raw: tuple[RawFilm, ...]) -> tuple[RawFilm, ...]:
+        """A file must fit one description only: one suffix must not end with another of the same size."""
+        for number, one in enumerate(raw):
+            for other in raw[number + 1 :]:
+                suffixes = one.suffix.lower(), other.suffix.lower()
+                if one.size == other.size and (suffixes[0].endswith(suffixes[1]) or suffixes[1].endswith(suffixes[0])):
+                    raise ValueError(f"must not describe files {one.suffix} of {one.size} bytes twice")
+        return raw
 
     @field_validator("years")
     @classmethod

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from tasks.configuration import ArchiveSource, FilmSource
 from tasks.scan.items import Content, item_outcome
-from tasks.scan.pages import pages_of
-from tasks.scan.recognise import HEAD, Recognised, recognise
+from tasks.scan.pages import PAGES, is_of_pages
+from tasks.scan.recognise import HEAD, Recognised, as_raw_film, recognise
 from tasks.sources import LARGEST_ITEM, is_damage, members, open_archive
 from tasks.stage import Outcome, Row
 
@@ -21,7 +22,9 @@ LARGEST_RATIO = (
 )
 RATIO_COUNTS_FROM = 10**9
 CHUNK = 2**20
-_IN_MEMORY = 64 * 2**20  # larger TIFF members are put into an unnamed file in the workspace while their pages are counted
+_IN_MEMORY = (
+    64 * 2**20
+)  # larger members that may have pages are put into an unnamed file in the workspace while their pages are counted
 
 _ENCRYPTED = Recognised(None, "other", "quarantined", "the member is encrypted: unpack it into the source")
 _UNKNOWN_PACKING = Recognised(None, "other", "quarantined", "the member is packed by a method that is not known here")
@@ -42,18 +45,20 @@ class Reading:
 
 
 def read_through(file: IO[bytes], copy: IO[bytes] | None = None) -> Reading:
-    """Hashes a file in chunks of a MiB, in one pass; `copy` takes the bytes too where they are a TIFF's."""
+    """Hashes a file in chunks of a MiB, in one pass; `copy` takes the bytes too where they may have pages."""
     digest, head, size = hashlib.sha256(), b"", 0
     while chunk := file.read(CHUNK):
         head = head or chunk[:HEAD]
         digest.update(chunk)
         size += len(chunk)
-        if copy is not None and head[:2] in (b"II", b"MM"):
+        if copy is not None and is_of_pages(head):
             copy.write(chunk)
     return Reading(head, Content(size, digest.hexdigest()))
 
 
-def archive_items(row: Row, file: BinaryIO, source_kind: str, content: Content, workspace: Path) -> Iterator[Outcome]:
+def archive_items(
+    row: Row, file: BinaryIO, source: FilmSource | ArchiveSource, content: Content, workspace: Path
+) -> Iterator[Outcome]:
     """The item of the container at `row`, and one a member (and page of it)."""
     archive = open_archive(file)
     found = list(members(archive))
@@ -63,7 +68,7 @@ def archive_items(row: Row, file: BinaryIO, source_kind: str, content: Content, 
     reason = f"an archive: its {len(found)} members are items of their own"
     yield item_outcome(row, row["path"], Recognised("application/zip", "other", "excluded", reason), content)
     for name, member in found:
-        yield from _member_items(row, archive, f"{row['path']}!{name}", member, source_kind, workspace)
+        yield from _member_items(row, archive, f"{row['path']}!{name}", member, source, workspace)
 
 
 def _bomb(found: list[tuple[str, zipfile.ZipInfo]]) -> str | None:
@@ -76,7 +81,7 @@ def _bomb(found: list[tuple[str, zipfile.ZipInfo]]) -> str | None:
 
 
 def _member_items(
-    row: Row, archive: zipfile.ZipFile, path: str, member: zipfile.ZipInfo, source_kind: str, workspace: Path
+    row: Row, archive: zipfile.ZipFile, path: str, member: zipfile.ZipInfo, source: FilmSource | ArchiveSource, workspace: Path
 ) -> Iterator[Outcome]:
     unread = Content(member.file_size, None)
     if refused := _refused(member):
@@ -94,7 +99,7 @@ def _member_items(
                 raise
             yield item_outcome(row, path, _DAMAGED, unread)
             return
-        yield from content_items(row, path, reading, recognised(reading, source_kind), cast(BinaryIO, copy))
+        yield from content_items(row, path, reading, recognised(reading, path, source), cast(BinaryIO, copy))
 
 
 def _refused(member: zipfile.ZipInfo) -> Recognised | None:
@@ -103,20 +108,22 @@ def _refused(member: zipfile.ZipInfo) -> Recognised | None:
     return _TOO_LARGE if member.file_size > LARGEST_ITEM else None
 
 
-def recognised(reading: Reading, source_kind: str) -> Recognised:
+def recognised(reading: Reading, path: str, source: FilmSource | ArchiveSource) -> Recognised:
     """What a file or member is; a zip here is one that is not opened."""
     if not reading.content.bytes:
         return EMPTY
-    found = recognise(reading.head, source_kind)
+    found = recognise(reading.head, source.kind)
+    if isinstance(source, FilmSource):
+        found = as_raw_film(found, path, reading.content.bytes, source.raw)
     return NESTED if found.media_type == "application/zip" else found
 
 
 def content_items(row: Row, path: str, reading: Reading, found: Recognised, file: BinaryIO) -> Iterator[Outcome]:
-    """One item, or of a TIFF film one a page; a page that is a reduced copy of another is excluded."""
-    if found.media_type != "image/tiff" or found.outcome != "done":
+    """One item, or of a TIFF or PDF of films one a page; a page that is a reduced copy of another is excluded."""
+    if found.media_type not in PAGES or found.outcome != "done":
         yield item_outcome(row, path, found, reading.content)
         return
-    pages = pages_of(file)
+    pages = PAGES[found.media_type](file)
     copy = Recognised(found.media_type, found.kind, "excluded", "a reduced copy or a mask of another page of the file")
     for page, is_reduced in enumerate(pages, 1):
         yield item_outcome(row, path, copy if is_reduced and page > 1 else found, reading.content, page, len(pages))

@@ -1,9 +1,11 @@
-"""The pages of a TIFF, found by walking its image file directories; nothing is decoded."""
+"""The pages of a TIFF, found by walking its image file directories, and of a PDF, as its page tree says; nothing is decoded."""
 
 import struct
+from collections.abc import Callable
 from typing import BinaryIO
 
 from tasks.errors import QuarantineError
+from tasks.pdfium import opened_pdf
 
 MOST_PAGES = 10_000
 _MOST_ENTRIES = 4096  # in one directory; beyond it is damage, as tifffile has it too
@@ -57,3 +59,23 @@ def _is_reduced(directory: bytes, order: str, entry: int, entries: int) -> bool:
             number = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", directory, at + entry // 2 + 2)[0]
             return bool(number & 0b101)
     return False
+
+
+def pdf_pages_of(file: BinaryIO) -> list[bool]:
+    """One flag a page, none of which is a copy. A file that cannot be opened is one page, as `pages_of` has it."""
+    try:
+        with opened_pdf(file) as document:
+            count = len(document)
+    except QuarantineError:
+        count = 1
+    if count > MOST_PAGES:
+        raise QuarantineError(f"a PDF of more than {MOST_PAGES} pages")
+    return [False] * max(count, 1)
+
+
+PAGES: dict[str | None, Callable[[BinaryIO], list[bool]]] = {"image/tiff": pages_of, "application/pdf": pdf_pages_of}
+
+
+def is_of_pages(head: bytes) -> bool:
+    """Whether a file that begins so may be of a format in `PAGES`."""
+    return head[:2] in (b"II", b"MM") or b"%PDF" in head[:1024]

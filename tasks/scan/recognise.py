@@ -2,8 +2,8 @@
 
 | content | in a film source | in an archive |
 | --- | --- | --- |
-| TIFF, PNG, JPEG | film: migrated | document: a person decides |
-| JPEG 2000, BMP, GIF, WebP, PDF | film, review: not converted yet | document: a person decides |
+| TIFF, PNG, JPEG, JPEG 2000, JPEG-LS, JPEG XL, BMP, WebP, Netpbm, PDF | film: migrated | document: a person decides |
+| GIF, AVIF | film, review: not converted yet | document: a person decides |
 | DICOM, with or without preamble, ACR-NEMA | migrated | migrated |
 | DICOMDIR | excluded: its objects are items of their own | the same |
 | programs, icons, help files, picture caches | excluded | excluded |
@@ -12,7 +12,7 @@
 | zip | excluded: its members are items of their own | the same |
 | zip in a zip; tar, gzip, 7z, rar, ISO images, self-extracting programs | review: not opened yet | the same |
 | nothing (0 bytes) | quarantined | quarantined |
-| anything else | quarantined | quarantined |
+| anything else | quarantined, or a raw film where the source describes it | quarantined |
 
 An office document in a zip wrapper is told from a zip by its first member.
 """
@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.configuration import RAW_FILM, RawFilm
 from tasks.stage import OutcomeKind
 
 HEAD = 36 * 1024  # bytes from the start that are looked at: the descriptor of an ISO 9660 image lies at 32 KiB
@@ -34,6 +35,7 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\xff\xd8\xff", 0, "image/jpeg"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", 0, "image/jp2"),
     (b"\xff\x4f\xff\x51", 0, "image/j2c"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", 0, "image/jxl"),
     (b"GIF87a", 0, "image/gif"),
     (b"GIF89a", 0, "image/gif"),
     (b"WEBPVP8", 8, "image/webp"),
@@ -68,9 +70,9 @@ _NO_TEXT = bytes(set(range(32)) - {9, 10, 12, 13, 26, 27}) + b"\x7f"
 
 FILM_TYPES = frozenset(
     {"image/tiff", "image/png", "image/jpeg", "image/jls", "image/jp2", "image/j2c", "image/bmp", "image/webp"}
-    | {"image/x-portable-anymap"}
+    | {"image/x-portable-anymap", "image/jxl", "application/pdf"}
 )
-_PICTURES = frozenset({"image/gif", "image/avif", "application/pdf"})
+_PICTURES = frozenset({"image/gif", "image/avif"})
 _PROGRAMS = frozenset(
     {"application/vnd.microsoft.portable-executable", "application/x-executable", "application/x-mach-binary"}
     | {"application/java-vm", "image/vnd.microsoft.icon", "application/vnd.ms-htmlhelp"}
@@ -112,6 +114,8 @@ def media_type(head: bytes) -> str:
         return "application/pdf"
     if _begins_like_a_data_set(head):
         return "application/dicom+directory" if _IS_DICOMDIR.search(head[:1024]) else "application/dicom"
+    if head[:2] == b"\xff\x0a" and not _is_text(head):
+        return "image/jxl"  # a bare codestream (ISO/IEC 18181-1 D.1)
     return _text_type(head) if head and _is_text(head) else "application/octet-stream"
 
 
@@ -213,3 +217,22 @@ def recognise(head: bytes, source_kind: str) -> Recognised:
         return Recognised(name, "document", "review", "a document or picture beside the images: a person decides")
     what = "not an image format known here" if is_film else "not a format known here"
     return Recognised(name, "other", "quarantined", what)
+
+
+def as_raw_film(found: Recognised, path: str, size: int, described: tuple[RawFilm, ...]) -> Recognised:
+    """What a file of a film source is, given the raw films that the source describes.
+
+    One is taken where no signature says otherwise, its name ends as described, and it has exactly the bytes described. 8-bit
+    pixels may look like text, so text is asked for its size too.
+    """
+    named = [raw for raw in described if path.lower().endswith(raw.suffix.lower())]
+    if not named or found.media_type not in ("application/octet-stream", "text/plain"):
+        return found
+    if any(raw.size == size for raw in named):
+        return Recognised(RAW_FILM, "film")
+    if found.media_type == "text/plain":
+        return found
+    sizes = " or ".join(str(raw.size) for raw in named)
+    return Recognised(
+        found.media_type, "other", "quarantined", f"a raw film by its name, of {size} bytes where {sizes} are described"
+    )

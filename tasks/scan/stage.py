@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from tasks.configuration import FilmSource
+from tasks.configuration import ArchiveSource, FilmSource
 from tasks.errors import NextRunError, QuarantineError, RetryLaterError
 from tasks.scan.archives import Reading, archive_items, content_items, read_through, recognised
 from tasks.scan.items import NOTHING, Content, item_outcome
@@ -83,7 +83,7 @@ def _file(row: Row, context: StageContext) -> Iterator[Outcome]:
         with open(path, "rb") as file:  # noqa: PTH123 (pathlib takes no bytes)
             before = os.fstat(file.fileno())
             reading = read_through(file)
-            outcomes = list(_items(row, file, reading, source.kind, context))
+            outcomes = list(_items(row, file, reading, source, context))
             after = os.stat(path)  # noqa: PTH116
     except PermissionError as error:
         raise NextRunError("may not be read: mend its permissions, then run again") from error
@@ -100,11 +100,13 @@ def _file(row: Row, context: StageContext) -> Iterator[Outcome]:
     yield from outcomes
 
 
-def _items(row: Row, file: BinaryIO, reading: Reading, source_kind: str, context: StageContext) -> Iterator[Outcome]:
-    found = recognised(reading, source_kind)
+def _items(
+    row: Row, file: BinaryIO, reading: Reading, source: FilmSource | ArchiveSource, context: StageContext
+) -> Iterator[Outcome]:
+    found = recognised(reading, row["path"], source)
     if reading.head[:2] == b"PK" and found.media_type == "application/zip":
         try:
-            yield from archive_items(row, file, source_kind, reading.content, context.workspace)
+            yield from archive_items(row, file, source, reading.content, context.workspace)
         except QuarantineError as error:
             damaged = Recognised("application/zip", "other", "quarantined", str(error))
             yield item_outcome(row, row["path"], damaged, reading.content)

@@ -7,6 +7,7 @@ from tasks.errors import QuarantineError, ReviewError
 from tasks.wrap.film.decoded import DecodedFilm, check_growth, check_shape, check_size
 
 _SOF55, _SOS = 0xF7, 0xDA
+_EOI = b"\xff\xd9"
 
 
 def decode_jpeg_ls(data: bytes) -> DecodedFilm:
@@ -40,6 +41,8 @@ def _parameters(data: bytes) -> tuple[int, int, int, int, int]:
         if marker == _SOF55 and len(body) >= 6:
             frame = (body[0], int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"), body[5])
         if marker == _SOS and frame and len(body) >= 4:
+            if data.rfind(_EOI, position) < 0:  # CharLS looks for a missing end for many seconds
+                raise QuarantineError("a truncated JPEG-LS picture: no end of image")
             return *frame, body[-3]
         if length < 2:
             break
