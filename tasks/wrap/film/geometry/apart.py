@@ -1,7 +1,7 @@
 """Whether rectangles on a bed are films that may be cut apart.
 
-Views exposed on one film, or printed on one, can look like films side by side. Nobody lays films down so that they are as
-alike, as parallel and as level with each other as a machine makes views on a film; so rectangles that are go to a person. So
+Views exposed on one film, or printed on one, can look like films side by side. Nobody lays films down as parallel and as level
+with each other as a printer or a lead mask puts views on a film; so rectangles that are go to a person. So
 does a scan on which something else lies, or whose films lie so askew that the part of one would show a strip of another: that
 may be another patient's.
 """
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from tasks.wrap.film.geometry.film import FilmBounds
 
-ALIKE = "alike, parallel and level: views on one film, or films?"
+LEVEL = "parallel and level with each other: views on one film, or films?"
 SOMETHING_ELSE = "something on the bed is no film that could be made out"
 TOO_SMALL = "rectangles that are small for films"
 ASKEW = "films that lie too askew or too close to be cut apart straight"
 
-_SAME = 0.005  # how far sizes and places may differ that a machine made, of the longest side
-_SAME_PIXELS = 2.0
+_LEVEL = 0.005  # how far ends may lie apart that a machine or a lead mask put level, of the longest side
+_LEVEL_PIXELS = 2.0
 _PARALLEL = 0.15  # degrees
 _LEAST_COVER = 0.2  # of the scan, by all films
 _MOST_STRIP = 0.03  # of another film's area, that may show in a part
@@ -33,8 +33,8 @@ def doubt_about(films: Sequence[FilmBounds], shape: tuple[int, ...], left_over: 
     `left_over` is how much else lies on the bed, in pixels.
     """
     quads = [np.array(film.corners) for film in films]
-    if any(_alike(one, other) for one, other in combinations(films, 2)):
-        return ALIKE
+    if any(_level(one, other) for one, other in combinations(films, 2)):
+        return LEVEL
     if left_over:
         return SOMETHING_ELSE
     if sum(cv2.contourArea(quad.astype(np.float32)) for quad in quads) < _LEAST_COVER * shape[0] * shape[1]:
@@ -43,21 +43,19 @@ def doubt_about(films: Sequence[FilmBounds], shape: tuple[int, ...], left_over: 
     return ASKEW if any(strip > _MOST_STRIP for strip in strips) else None
 
 
-def _alike(one: FilmBounds, other: FilmBounds) -> bool:
-    """Of one size, parallel, and level in a row or in a column."""
-    a, b = np.array(one.corners), np.array(other.corners)
-    slack = _SAME * float(np.ptp(a, axis=0).max()) + _SAME_PIXELS
-    same_size = np.abs(_sides(a) - _sides(b)).max() <= slack
+def _level(one: FilmBounds, other: FilmBounds) -> bool:
+    """Whether two are parallel and end level with each other, either above and below or to the left and right."""
     angle = np.deg2rad((one.skew + other.skew) / 2)
-    across, down = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    offset = b.mean(axis=0) - a.mean(axis=0)
-    return bool(
-        same_size and abs(one.skew - other.skew) <= _PARALLEL and min(abs(offset @ across), abs(offset @ down)) <= slack
-    )
+    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    apart = np.abs(_ends(np.array(one.corners) @ axes.T) - _ends(np.array(other.corners) @ axes.T))
+    slack = _LEVEL * max(one.extent[2] - one.extent[0], one.extent[3] - one.extent[1]) + _LEVEL_PIXELS
+    return bool(abs(one.skew - other.skew) <= _PARALLEL and (apart[:2].max() <= slack or apart[2:].max() <= slack))
 
 
-def _sides(quad: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.hypot(*(np.roll(quad, -1, axis=0) - quad).T))
+def _ends(quad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the middles of a film's left, right, top and bottom side lie, each along the axis that it ends."""
+    (left, right), (top, bottom) = quad[[[0, 3], [1, 2]], 0].mean(axis=1), quad[[[0, 1], [2, 3]], 1].mean(axis=1)
+    return np.array([left, right, top, bottom])
 
 
 def _inside(quad: NDArray[np.float64], extent: tuple[int, int, int, int]) -> float:

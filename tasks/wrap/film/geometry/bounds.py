@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.wrap.film.geometry.apart import ALIKE, doubt_about
+from tasks.wrap.film.geometry.apart import LEVEL, doubt_about
 from tasks.wrap.film.geometry.bed import KINDS, Bed, WorkingCopy, find_bed, working_copy
+from tasks.wrap.film.geometry.collimation import soft_edged
 from tasks.wrap.film.geometry.edges import Ground, find_edge
 from tasks.wrap.film.geometry.film import SIDES, FilmBounds, Side
 from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, meet, outward, rectangle_of
@@ -60,7 +61,7 @@ def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
     films, covered, left_over = [], 0, 0
     for piece, box in _pieces(bed):
         rectangle = rectangle_of(piece)
-        if rectangle is None or not _large_enough(rectangle, piece.shape):
+        if rectangle is None or not _may_be_film(rectangle, copy, bed):
             left_over += int(piece.sum())
             continue
         covered += int(piece.sum())
@@ -69,7 +70,7 @@ def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
         return Found()  # rectangles among other things: labels on a dark film
     films.sort(key=lambda film: (film.extent[1], film.extent[0]))
     doubt = doubt_about(films, gray.shape, left_over) if len(films) > 1 else None
-    return Found(() if doubt == ALIKE else tuple(films), doubt)
+    return Found(() if doubt == LEVEL else tuple(films), doubt)
 
 
 def _pieces(bed: Bed) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]]]:
@@ -85,10 +86,15 @@ def _pieces(bed: Bed) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]
     return pieces
 
 
-def _large_enough(rectangle: Rectangle, shape: tuple[int, ...]) -> bool:
-    corners = corners_of(rectangle, shape)
+def _may_be_film(rectangle: Rectangle, copy: WorkingCopy, bed: Bed) -> bool:
+    """Whether a rectangle is large enough for a film and, on a light table, has the sharp edge of one."""
+    rows, columns = copy.gray.shape
+    corners = corners_of(rectangle, copy.gray.shape)
     width, height = (float(np.hypot(*(corners[a] - corners[b]))) for a, b in ((1, 0), (3, 0)))
-    return min(width, height) >= _LEAST_SIDE * max(shape) and width * height >= _LEAST_AREA * shape[0] * shape[1]
+    if min(width, height) < _LEAST_SIDE * max(rows, columns) or width * height < _LEAST_AREA * rows * columns:
+        return False
+    sides = [(corners[number], corners[(number + 1) % 4]) for number in range(4) if rectangle.lines[number] is not None]
+    return bed.kind == "dark" or not soft_edged(copy, bed, sides)
 
 
 def _measured(
