@@ -1,5 +1,6 @@
 """Portable bitmaps, graymaps and pixmaps (Netpbm PBM, PGM, PPM; plain and raw): 1 to 16 bits of gray, 8 bits of colour."""
 
+import io
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from tasks.wrap.film.decoded import DecodedFilm, check_size
 # A field of the header: white space and comments, then a number.
 _FIELD = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})")
 _NEXT = re.compile(rb"\s*P[1-6]\s")  # a raw file may hold one picture after another
+_PIECE = 2**20  # bytes
 _TRUNCATED = "a truncated portable graymap: fewer values than its picture has"
 
 
@@ -42,7 +44,7 @@ def decode_portable(data: bytes) -> DecodedFilm:
         pixels: NDArray[Any] = _bits(body, rows, columns, is_plain)
     else:
         values = _plain(body, count) if is_plain else _raw(body, count, largest)
-        if int(values.max(initial=0)) > largest:
+        if int(values.max(initial=0)) > largest or int(values.min(initial=0)) < 0:
             raise QuarantineError("a damaged portable graymap: values above the largest it declares")
         pixels = values.astype(np.uint8 if largest < 256 else np.uint16)
     if not is_plain and _NEXT.match(body, rows * ((columns + 7) // 8) if is_bitmap else count * (1 if largest < 256 else 2)):
@@ -60,13 +62,23 @@ def _raw(body: bytes, count: int, largest: int) -> NDArray[Any]:
 
 
 def _plain(body: bytes, count: int) -> NDArray[Any]:
-    words = re.sub(rb"#[^\r\n]*", b"", body).split(None, count)[:count]
-    if len(words) < count:
-        raise QuarantineError(_TRUNCATED)
+    """Values as decimal numbers, a piece of the file at a time: as Python objects they take twenty times the file's size."""
+    pieces: list[NDArray[Any]] = []
+    found, rest = 0, b""
+    file = io.BytesIO(re.sub(rb"#[^\r\n]*", b"", body))
     try:
-        return np.array([int(word) for word in words], np.int64).clip(-1, 65536)
-    except ValueError as error:
+        while found < count and (piece := file.read(_PIECE)):
+            words = (rest + piece).split()
+            # What stands at the end of a piece may go on in the next.
+            rest = words.pop() if words and not piece[-1:].isspace() else b""
+            pieces.append(np.array([int(word) for word in words], np.int64).clip(-1, 65536).astype(np.int32))
+            found += len(words)
+        values = np.concatenate([*pieces, np.array([int(rest)] if rest else [], np.int32)])[:count]
+    except (ValueError, OverflowError) as error:
         raise QuarantineError("a damaged portable graymap: a value that is no number") from error
+    if len(values) < count:
+        raise QuarantineError(_TRUNCATED)
+    return values
 
 
 def _bits(body: bytes, rows: int, columns: int, is_plain: bool) -> NDArray[np.uint8]:
