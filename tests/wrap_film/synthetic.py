@@ -1,6 +1,7 @@
 """Films made on the spot, with known facts: soft anatomy, ribs, grain, a collimated field, a label, a lead letter."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -24,18 +25,23 @@ def make_film(
     `grain` is the standard deviation of its noise as a share of the full scale, `blur` the Gaussian blur of film and optics in
     pixels, before the grain.
     """
+    picture = cv2.GaussianBlur(_scene(seed, shape, label), (0, 0), blur)
+    picture += np.random.default_rng((seed, 1)).normal(0, grain, shape).astype(np.float32)
+    return to_values(picture, bits)
+
+
+@lru_cache(32)
+def _scene(seed: int, shape: tuple[int, int], label: bool) -> NDArray[np.float32]:
     random = np.random.default_rng(seed)
     picture = _anatomy(random, shape)
     left, top = random.integers(40, 90, 2)
     field = np.zeros(shape, np.float32)
     cv2.rectangle(field, (int(left), int(top)), (shape[1] - int(top), shape[0] - int(left)), 1.0, -1)
-    picture = np.where(field > 0, picture, 0.06)
+    picture = np.where(field > 0, picture, np.float32(0.06))
     _write(picture, "R", (int(left) + 40, shape[0] // 2), 2.5, 9, 0.95)
     if label:
         _label(picture, random)
-    picture = cv2.GaussianBlur(picture, (0, 0), blur)
-    picture += random.normal(0, grain, shape).astype(np.float32)
-    return to_values(picture, bits)
+    return picture
 
 
 def to_values(picture: NDArray[np.float32], bits: int) -> Film:

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_SURE = 6.0  # standard errors of the median
+_SURE = 8.0  # standard errors of the median, where most parts agree; half of it where nearly all do
+_MOSTLY = 0.9  # of the parts to the same side
+_EVERYWHERE = 0.95  # of 32 parts, 31: by chance in one line of 60 million
+_DARKEST = 0.02  # of the full scale: an element may be off by an amount, or by a share of the level; this is the least level
 _FAINTEST = 0.0005  # of the full scale: two values of 12 bits
 _FEWEST_SEGMENTS = 8
+_BOTH_SIDES = 0.6  # of the amount, at least, that it stands out from either neighbour: not so the edge of something
 _WIDEST = 2  # elements side by side; what is wider may be in the picture
 _MARGIN = 0.01  # of the width: along its edges a scan has lines of its own, and nothing that is looked at
 
@@ -44,14 +48,33 @@ def _stand_out(scaled: NDArray[np.float32], spoilt: NDArray[Any], width: int) ->
     unknown = spoilt[:, :count] | spoilt[:, width + 1 :]
     left, right = (np.where(unknown, np.float32(np.nan), middle - side) for side in (before, after))
     known = (~unknown).sum(axis=0)
-    (from_left, left_error), (from_right, right_error) = _median(left, known), _median(right, known)
-    amount = np.minimum(abs(from_left), abs(from_right))
-    found = (from_left * from_right > 0) & (amount > _FAINTEST) & (amount > _SURE * np.maximum(left_error, right_error))
-    found &= abs(from_left - from_right) <= amount
+    (from_left, _), (from_right, _) = _median(left, known), _median(right, known)
+    # Half way between the neighbours, since what is there of the picture may rise or fall across the line.
+    stands = np.asarray((left + right) / 2, dtype=np.float32)
+    amount, _ = _median(stands, known)
+    level = np.maximum((before + after) / 2, np.float32(_DARKEST))
+    found = (abs(amount) > _FAINTEST) & (_is_sure(stands, known) | _is_sure(np.divide(stands, level, dtype=np.float32), known))
+    found &= np.minimum(from_left * np.sign(amount), from_right * np.sign(amount)) > _BOTH_SIDES * abs(amount)
+    found &= ~_echoes(amount)
     found |= _stuck(left, right, known)
     if width > 1:
-        found &= np.median(np.ptp(inner, axis=0), axis=0) <= amount / 2
+        found &= np.median(np.ptp(inner, axis=0), axis=0) <= abs(amount) / 2
     return np.asarray(found & (known >= _FEWEST_SEGMENTS))
+
+
+def _echoes(amount: NDArray[np.float32]) -> NDArray[Any]:
+    """A sound line beside a defective one stands out from it to the other side, by half as much."""
+    beside = np.pad(amount, 1)
+    below, above = ((side * amount < 0) & (abs(side) > 1.5 * abs(amount)) for side in (beside[:-2], beside[2:]))
+    return np.asarray(below | above)
+
+
+def _is_sure(stands: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[Any]:
+    """Whether a line stands out by more than its spread along its length explains, and does so nearly everywhere."""
+    amount, error = _median(stands, known)
+    agreeing = (stands * np.sign(amount) > 0).sum(axis=0) / np.maximum(known, 1)
+    errors = abs(amount) / np.maximum(error, 1e-9)
+    return np.asarray(((agreeing >= _MOSTLY) & (errors > _SURE)) | ((agreeing >= _EVERYWHERE) & (errors > _SURE / 2)))
 
 
 def _median(values: NDArray[np.float32], known: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -72,7 +72,7 @@ def _company(stats: NDArray[np.int32], real: NDArray[Any], shape: tuple[int, ...
 
 
 def _count_specks(working: NDArray[Any], stats: NDArray[np.int32], sign: int, full: int) -> int:
-    """How many spots stand out from the ring around them by more than that ring's own range."""
+    """How many spots stand out from the ring around them by more than that ring's own range about its plane."""
     row = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] // 2
     column = stats[:, cv2.CC_STAT_LEFT] + stats[:, cv2.CC_STAT_WIDTH] // 2
     inside = (row >= _RING) & (row < working.shape[0] - _RING) & (column >= _RING) & (column < working.shape[1] - _RING)
@@ -80,9 +80,12 @@ def _count_specks(working: NDArray[Any], stats: NDArray[np.int32], sign: int, fu
         return 0
     reach = np.arange(-_RING, _RING + 1)
     rows, columns = row[inside, None, None] + reach[:, None], column[inside, None, None] + reach
-    patches = sign * working[rows, columns].astype(np.int32)
-    core = np.maximum(abs(reach[:, None]), abs(reach)) <= _WIDEST // 2
-    rim = np.maximum(abs(reach[:, None]), abs(reach)) > _WIDEST
+    patches = sign * working[rows, columns].astype(np.float32)
+    away = np.maximum(abs(reach[:, None]), abs(reach))
+    core, rim = away <= _WIDEST // 2, away > _WIDEST
+    plane = np.stack([np.ones(rim.shape), *np.broadcast_arrays(reach[:, None], reach)], axis=-1).astype(np.float32)
+    slopes = patches[:, rim] @ np.linalg.pinv(plane[rim]).T
+    patches -= (plane @ slopes.T).transpose(2, 0, 1)
     low, high = np.percentile(patches[:, rim], [2, 98], axis=1)
     above = patches[:, core].max(axis=1) - high
     return int((above > np.maximum(high - low, _FAINTEST * full)).sum())
@@ -112,11 +115,10 @@ def _is_scratch(
 
     line = values(np.arange(-3, 4)).max(axis=1)
     beside = values(_BESIDE)
-    half = len(_BESIDE) // 2
-    apart = abs(np.median(beside[:, :half], axis=1) - np.median(beside[:, half:], axis=1))
-    above = line - beside.max(axis=1)
+    one, other = (np.median(side, axis=1) for side in np.split(beside, 2, axis=1))
+    above = line - (one + other) / 2
     clipped = np.isin(abs(beside), (0, full)).any(axis=1)  # the bed beside a film's edge
-    return bool(((above > np.maximum(2 * apart, _FAINTEST / 2 * full)) & ~clipped).mean() >= _WHOLE)
+    return bool(((above > np.maximum(abs(one - other), _FAINTEST * full)) & ~clipped).mean() >= _WHOLE)
 
 
 def _bend(place: NDArray[np.float64], offset: NDArray[np.float64]) -> float:

@@ -19,8 +19,9 @@ MOST_WORKING_PIXELS = 8_000_000  # 0.14 mm a pixel on the largest film, 35 x 43 
 class Survey:
     """Counts and means of a film of H x W pixels.
 
-    `histogram` (2 ** bits, int64) counts each pixel value. `columns` (32 x W, float32) has the mean of every column in each of
-    32 bands of rows, `rows` (32 x H, float32) that of every row in each of 32 bands of columns, in pixel values.
+    `histogram` (2 ** bits, int64) counts each pixel value, those beyond the last one with it. `columns` (32 x W, float32) has
+    the mean of every column in each of 32 bands of rows, `rows` (32 x H, float32) that of every row in each of 32 bands of
+    columns, in pixel values.
     `laplacian_variance` is that of the film scaled to 0..1.
     """
 
@@ -46,7 +47,9 @@ def survey(gray: NDArray[Any], bits: int) -> Survey:
     total = squares = 0.0
     for band, (top, bottom) in enumerate(pairwise(down)):
         strip = np.ascontiguousarray(gray[top:bottom])
-        histogram += np.bincount(strip.ravel(), minlength=2**bits)
+        counts = np.bincount(strip.ravel(), minlength=2**bits)
+        histogram += counts[: 2**bits]
+        histogram[-1] += counts[2**bits :].sum()
         columns[band] = cv2.reduce(strip, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
         for part, (left, right) in enumerate(pairwise(across)):
             rows[part, top:bottom] = cv2.reduce(strip[:, left:right], 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from tasks.wrap.film.quality.survey import working_copy
 
 _COARSE_PIXELS = 2_000_000
-_BANDS = 100
+_BANDS = (100, 33)  # thin ones for a narrow or skew wedge, broad ones for a noisy one
 _FEWEST_EDGES = 10  # eleven patches
 _NARROWEST = 6.0  # pixels of the coarse copy
 _LEAST_RANGE = 0.2  # of the full scale, from the first patch to the last
-_CLEAR = 8.0  # times the median of the profile's slope
+_CLEAR = 7.0  # times the median of the profile's slope
 _FAINTEST = 0.004  # of the full scale
 _EVEN_SPACING = 0.12  # of the width of a step
 _FLAT = 0.25  # of the smaller step beside a patch
@@ -52,18 +52,19 @@ def find_wedge(gray: NDArray[Any], full: int) -> Staircase | None:
     found = [
         staircase
         for across, picture in ((True, coarse), (False, coarse.T))
-        for staircase in _staircases(picture, factor, full, across)
+        for bands in _BANDS
+        for staircase in _staircases(picture, bands, factor, full, across)
     ]
     return max(found, key=lambda staircase: (staircase.edges, len(staircase.bands)), default=None)
 
 
-def _staircases(picture: NDArray[Any], factor: int, full: int, across: bool) -> list[Staircase]:
-    height = max(4, picture.shape[0] // _BANDS)
+def _staircases(picture: NDArray[Any], bands: int, factor: int, full: int, across: bool) -> list[Staircase]:
+    height = max(4, picture.shape[0] // bands)
     count = picture.shape[0] // height
     if not count or picture.shape[1] < _FEWEST_EDGES * _NARROWEST:
         return []
-    bands = picture[: count * height].reshape(count, height, -1).mean(axis=1, dtype=np.float32) / np.float32(full)
-    runs = [run for band in range(count) if (run := _longest_run(band, bands[band]))]
+    profiles = picture[: count * height].reshape(count, height, -1).mean(axis=1, dtype=np.float32) / np.float32(full)
+    runs = [run for band in range(count) if (run := _longest_run(band, profiles[band]))]
     return [_staircase(group, height, factor, across) for group in _groups(runs) if len(group) > 1]
 
 
