@@ -66,3 +66,25 @@ def compose(bed: NDArray[np.float32], films: Sequence[Lying], bits: int = 8) -> 
 def furthest(corners: Sequence[tuple[float, float]], truth: NDArray[np.float64]) -> float:
     """How far the worst corner lies off, in pixels."""
     return float(np.hypot(*(np.array(corners) - truth).T).max())
+
+
+def laid_out(
+    films: Sequence[NDArray[np.float32]], across: int, gap: int, most_skew: float, seed: int
+) -> tuple[list[Lying], tuple[int, int]]:
+    """Films in rows of so many, at least `gap` pixels between their upright boxes; and the size of the bed (rows, columns)."""
+    random = np.random.default_rng(seed)
+    lying: list[Lying] = []
+    top, right = gap + 20, 0
+    for start in range(0, len(films), across):
+        left, bottom = gap + 20, top
+        for film in films[start : start + across]:
+            skew = float(random.uniform(-most_skew, most_skew))
+            rows, columns = film.shape
+            sine = abs(np.sin(np.deg2rad(skew)))
+            wider, higher = int(rows * sine) + 1, int(columns * sine) + 1
+            down = int(random.integers(0, 20))
+            lying.append(Lying(film, left + wider / 2, top + down + higher / 2, skew))
+            left += columns + wider + gap
+            bottom = max(bottom, top + down + rows + higher)
+        right, top = max(right, left), bottom + gap
+    return lying, (top + 20, right + 20)

@@ -17,28 +17,24 @@ from tasks.wrap.film.geometry.film import FilmBounds
 
 LEVEL = "parallel and level with each other: views on one film, or films?"
 SOMETHING_ELSE = "something on the bed is no film that could be made out"
-TOO_SMALL = "rectangles that are small for films"
 ASKEW = "films that lie too askew or too close to be cut apart straight"
 
 _LEVEL = 0.005  # how far ends may lie apart that a machine or a lead mask put level, of the longest side
 _LEVEL_PIXELS = 2.0
 _PARALLEL = 0.15  # degrees
-_LEAST_COVER = 0.2  # of the scan, by all films
-_MOST_STRIP = 0.03  # of another film's area, that may show in a part
+_MOST_STRIP = 0.01  # of another film's area, that may show in a part
 
 
-def doubt_about(films: Sequence[FilmBounds], shape: tuple[int, ...], left_over: int) -> str | None:
-    """Why these (two or more) films of a scan (rows x columns) may not be cut apart; `None` where nothing speaks against it.
+def doubt_about(films: Sequence[FilmBounds], left_over: int) -> str | None:
+    """Why these (two or more) films of a scan may not be cut apart; `None` where nothing speaks against it.
 
     `left_over` is how much else lies on the bed, in pixels.
     """
-    quads = [np.array(film.corners) for film in films]
     if any(_level(one, other) for one, other in combinations(films, 2)):
         return LEVEL
     if left_over:
         return SOMETHING_ELSE
-    if sum(cv2.contourArea(quad.astype(np.float32)) for quad in quads) < _LEAST_COVER * shape[0] * shape[1]:
-        return TOO_SMALL
+    quads = [np.array(film.corners) for film in films]
     strips = (_inside(quads[b], films[a].extent) for a in range(len(films)) for b in range(len(films)) if a != b)
     return ASKEW if any(strip > _MOST_STRIP for strip in strips) else None
 

@@ -21,6 +21,7 @@ from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, meet, outw
 _LEAST_AREA = 0.03  # of the scan, that a film covers
 _LEAST_SIDE = 0.08  # of the scan's longest side
 _RUBBISH = 0.002  # of the scan: what is smaller than that is dust or a hair
+_LEAST_COVER = 0.2  # of the scan, by all films
 _MOST_LEFT_OVER = 0.2  # of what the films cover, that is no film
 _NECK = 5  # what joins two films by no more than so many pixels of the working copy does not
 _LEAST_SIDE_OF_SCAN = 64
@@ -66,10 +67,10 @@ def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
             continue
         covered += int(piece.sum())
         films.append(_measured(gray, copy, bed, rectangle, box))
-    if left_over > _MOST_LEFT_OVER * covered:
-        return Found()  # rectangles among other things: labels on a dark film
+    if left_over > _MOST_LEFT_OVER * covered or covered < _LEAST_COVER * copy.gray.size:
+        return Found()  # rectangles among other things, or small ones: labels on a dark film
     films.sort(key=lambda film: (film.extent[1], film.extent[0]))
-    doubt = doubt_about(films, gray.shape, left_over) if len(films) > 1 else None
+    doubt = doubt_about(films, left_over) if len(films) > 1 else None
     return Found(() if doubt == LEVEL else tuple(films), doubt)
 
 
