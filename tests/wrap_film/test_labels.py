@@ -18,7 +18,8 @@ from tasks.wrap.film import _label_columns
 from tasks.wrap.film.dates import parse_date
 from tasks.wrap.film.decode import decode
 from tasks.wrap.film.labels import Reading, read_fields
-from tasks.wrap.film.ocr import LabelText, TextLine, read_labels
+from tasks.wrap.film.ocr import read_labels
+from tasks.wrap.film.text import LabelText, TextLine
 from tests.wrap_film.conftest import MEDIA_TYPES
 
 YEARS = (1955, 2004)
@@ -173,8 +174,8 @@ def test_a_rendered_label_is_read_in_every_turn(turn: int, mirrored: bool, dark:
     assert [(label.mirrored, label.turn) for label in labels] == [(mirrored, (-90 * turn if mirrored else 90 * turn) % 360)]
 
 
-@pytest.mark.parametrize("engine", ["tesserocr", "pytesseract"])
-def test_both_engines_read(engine: str) -> None:
+@pytest.mark.parametrize("engine", ["auto", "tesserocr", "pytesseract", "rapidocr"])
+def test_every_engine_reads(engine: str) -> None:
     labels = read_labels(film_with_label(0, False, dark=False, dtype=np.uint8), engine)
     assert values(*labels)["patient_id"] == "97633526"
 

