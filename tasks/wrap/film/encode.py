@@ -20,6 +20,8 @@ from tasks.pixels import decoded_pixel_hash
 from tasks.staging import StagedElement, staged_meanwhile
 from tasks.wrap.film.decoded import DecodedFilm
 
+_MARKED = 16  # of so many rows one is marked before it is decoded
+
 
 @dataclass(frozen=True)
 class StagedFilm:
@@ -88,11 +90,16 @@ def _decoded(value: Part, syntax: UID, like: NDArray[Any], shape: FrameShape) ->
         return unpacked(value, shape)
     if syntax != HTJ2KLossless:
         return decode_frame(bytes(value), syntax, shape)
-    # OpenJPH takes half the time of OpenJPEG, which readers use, and gives what it can of a damaged codestream.
+    # OpenJPH takes half the time of OpenJPEG, which readers use, but leaves out what it cannot decode, down to the last row.
+    # The memory may hold the same film from before: rows that cannot be right show that they were left out.
+    frame = np.empty(like.shape, like.dtype)
+    frame[::_MARKED] = ~like[::_MARKED]
+    frame[-1] = ~like[-1]
     try:
-        return np.asarray(imagecodecs.htj2k_decode(bytes(value), planar=False, out=np.zeros(like.shape, like.dtype)))
+        imagecodecs.htj2k_decode(bytes(value), planar=False, out=frame)
     except Exception as error:  # OpenJPH's messages
         raise QuarantineError("htj2k gave what cannot be decoded: report it with the item's key") from error
+    return frame
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
