@@ -80,8 +80,9 @@ def _read_region(crop: NDArray[np.uint8], readers: tuple[Reader, Reader]) -> Lab
 
 def _confirmed(first: Sequence[TextLine], second: Sequence[TextLine]) -> tuple[tuple[TextLine, ...], tuple[TextLine, ...]]:
     """Both readings, line by line; words of lines that read the same in both are wrong only if both are."""
-    pairs = [(one, other) if one.text != other.text else (_joint(one, other),) * 2 for one, other in zip(first, second,
-    strict=True)] return tuple(one for one, _ in pairs), tuple(other for _, other in pairs)
+    both = list(zip(first, second, strict=True))
+    pairs = [(_joint(one, other),) * 2 if one.text == other.text else (one, other) for one, other in both]
+    return tuple(one for one, _ in pairs), tuple(other for _, other in pairs)
 
 
 def _joint(one: TextLine, other: TextLine) -> TextLine:
