@@ -30,6 +30,8 @@ _LABELS = [
 ]
 
 _QUALITY = [
+    column("qc_digitizer", TEXT, "whose measures these are: manufacturer, model and serial number of the digitizer"),
+    column("qc_scanned_at", TEXT, "when it was scanned, YYYYMMDDHHMMSS; null: the file does not say"),
     column("qc_clipped_low", REAL, "share of pixels at the lowest value, 0 to 1"),
     column("qc_clipped_high", REAL, "share of pixels at the highest value, 0 to 1"),
     column("qc_range", REAL, "distance between the 0.1 and 99.9 percentiles as a share of the full scale, 0 to 1"),

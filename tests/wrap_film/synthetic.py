@@ -47,7 +47,7 @@ def _scene(seed: int, shape: tuple[int, int], label: bool) -> NDArray[np.float32
 def to_values(picture: NDArray[np.float32], bits: int) -> Film:
     """Levels of 0..1 as pixel values of `bits` bits."""
     full = 2**bits - 1
-    return np.rint(picture * full).clip(0, full).astype(np.uint8 if bits <= 8 else np.uint16)
+    return np.asarray(np.rint(picture * full).clip(0, full), dtype=np.uint8 if bits <= 8 else np.uint16)
 
 
 def make_blank(seed: int, level: float = 0.8, *, shape: tuple[int, int] = (1250, 1000), bits: int = 12) -> Film:
@@ -61,7 +61,7 @@ def make_wedge(
     """A strip of even patches with these levels (0..1), from left to right, blurred and noisy as a scan."""
     strip = np.repeat(np.asarray(values, np.float32), width)[None].repeat(height, axis=0)
     strip = cv2.GaussianBlur(strip, (0, 0), 0.8, borderType=cv2.BORDER_REPLICATE)
-    return strip + np.random.default_rng(seed).normal(0, noise, strip.shape).astype(np.float32)
+    return np.asarray(strip + np.random.default_rng(seed).normal(0, noise, strip.shape), dtype=np.float32)
 
 
 def _anatomy(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:

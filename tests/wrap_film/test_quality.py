@@ -314,6 +314,7 @@ def test_real_films_have_no_defects_that_are_not_there(realdata: Path) -> None:
     """None of these was scanned on a defective sensor, none is scratched or blank, none shows a wedge."""
     for file in sorted((realdata / "films" / "scans").iterdir()):
         pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        assert pixels is not None
         found = measure(pixels, 8 if pixels.dtype == np.uint8 else 12)
         assert (found["qc_column_defects"], found["qc_row_defects"], found["qc_scratches"]) == (0, 0, 0), file.name
         assert not found["qc_blank"]

@@ -38,8 +38,9 @@ def _rises(gray: NDArray[Any], coarse: NDArray[Any], factor: int, full: int) -> 
     down = abs(scaled[2:, 1:-1] - scaled[:-2, 1:-1])
     strength = np.where(across > 8 * down, across, 0)
     strength[:, 1:-1] *= (strength[:, 1:-1] >= strength[:, :-2]) & (strength[:, 1:-1] >= strength[:, 2:])
-    best = np.argpartition(strength.ravel(), -min(_CANDIDATES, strength.size))[-_CANDIDATES:]
-    row, column = ((at + 1) * factor + factor // 2 for at in np.unravel_index(np.sort(best), strength.shape))
+    candidates = np.flatnonzero(strength)
+    best = candidates[np.argsort(-strength.ravel()[candidates], kind="stable")[:_CANDIDATES]]
+    row, column = ((at + 1) * factor + factor // 2 for at in np.unravel_index(best, strength.shape))
     inside = (row >= _ALONG) & (row < gray.shape[0] - _ALONG) & (column >= reach) & (column < gray.shape[1] - reach)
     window = np.arange(-reach, reach + 1)
     rows = row[inside, None] + np.arange(-_ALONG, _ALONG + 1)
