@@ -2,8 +2,8 @@
 
 usage: python -m benchmarks.letters
 
-Needs Debian's fonts-liberation and fonts-dejavu (both allow embedding). Every capital and digit is there, so that a marker is read
-only where no other sign fits as well.
+Needs Debian's fonts-liberation and fonts-dejavu (both allow embedding). Every capital and digit is there, so that a marker is
+read only where no other sign fits as well.
 """
 
 import json

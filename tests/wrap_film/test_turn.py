@@ -112,6 +112,7 @@ def test_dcmtk_shows_the_film_upright_by_its_presentation_state(
     upright = steps()
     back = turned(DecodedFilm(upright, 8, "MONOCHROME2"), *inverse(*way)).pixels
     outcome, staging = wrap("a.tif", tiff(back), codec="none")
+    assert outcome.outcome == "done", outcome.reason
     (row,) = outcome.rows["objects"]
     image = save(row, staging, tmp_path / "image.dcm")
     state = saved(state_of(row, *way), tmp_path / "state.dcm")
@@ -138,6 +139,7 @@ def test_a_presentation_state_passes_dciodvfy(
         "jpeg": ("a.jpg", pil(gray, "JPEG", quality=90)),
     }[kind]
     outcome, _ = wrap(name, data, row={"listing": json.dumps(listing)})
+    assert outcome.outcome == "done", outcome.reason
     (row,) = outcome.rows["objects"]
     file = saved(state_of(row, 90, True), tmp_path / "state.dcm")
     done = subprocess.run([debian_tool("dciodvfy"), "-new", file], capture_output=True, text=True, check=False)

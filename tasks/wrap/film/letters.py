@@ -1,7 +1,7 @@
 """How much a shape looks like a letter, in each of the eight ways in which a film may lie.
 
 A shape is compared, by normalised correlation, with every capital and digit of several fonts (`letters.json`, made by
-`benchmarks/letters.py`), upright and a little skewed. It is a letter only where it looks like that one more than like any other.
+`benchmarks/letters.py`), upright and a little skewed. Its likeness to the best of them counts by the lead over any other.
 """
 
 import json
