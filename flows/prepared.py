@@ -12,9 +12,8 @@ from flows.engine.pools import Pool
 from flows.stages import Stage
 from tasks.configuration import Configuration
 from tasks.workspace.layout import Workspace
+from tasks.workspace.reading import balance_of
 from tasks.workspace.snapshot import Snapshot
-from tasks.workspace.states import balance
-from tasks.workspace.views import connect, define_views
 
 
 @dataclass
@@ -64,8 +63,6 @@ def run_prepared(run: int) -> None:
 
 def record_balance(workspace: Workspace, snapshot: Snapshot) -> None:
     """Leaves the balance as an artifact of the flow run: counts by state, stage and source, nothing else."""
-    with connect(workspace) as connection:
-        define_views(connection, workspace, snapshot)
-        lines = balance(connection).lines
+    lines = balance_of(workspace, snapshot).lines
     rows = [{"state": state, "stage": stage, "source": source, "items": items} for state, stage, source, _, items in lines]
     create_table_artifact(rows, key="balance", description="Items by state, stage and source")

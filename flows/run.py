@@ -22,8 +22,9 @@ from tasks.errors import StageBlockedError
 from tasks.scan.listing import write_listing
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.lock import run_lock
+from tasks.workspace.reading import balance_of
 from tasks.workspace.snapshot import Snapshot, read_snapshot
-from tasks.workspace.states import Balance, balance
+from tasks.workspace.states import Balance
 from tasks.workspace.views import connect, define_views
 
 KEEP_REPLACED_SECONDS = 24 * 3600
@@ -69,9 +70,9 @@ def run(
                         configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
                     )
         snapshot = read_snapshot(workspace.log, snapshot)
+        counted = balance_of(workspace, snapshot)
         with connect(workspace) as connection:
             define_views(connection, workspace, snapshot)
-            counted = balance(connection)
             report = _report(connection, configuration, workspace, counted)
         return RunResult(counted, snapshot.head, snapshot.number, blocked, report)
 

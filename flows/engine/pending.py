@@ -19,13 +19,13 @@ from flows.stages import Stage
 from tasks.configuration import Configuration
 from tasks.workspace.layout import Workspace
 from tasks.workspace.snapshot import Snapshot
-from tasks.workspace.views import define_raw, define_views
+from tasks.workspace.views import MEMORY, define_raw, define_views
 
 FINGERPRINT_COLUMN = "input_fingerprint"
-# Memory that DuckDB may take, in MiB: what spills to disk in little is given no more; the few operators that cannot, the next.
-MEMORY = (64, 128, 512, 2048, 8192)
 # What is queued is remembered as 128 bits a row: for ten million rows that is 160 MB, on disk where memory is short.
 _QUEUED = "md5_number({key} || {fingerprint})"
+# What waits is pending whatever its fingerprint is; an MD5 of 0 does not come about.
+_DONE = "CASE WHEN outcome = 'waiting' THEN 0::UHUGEINT ELSE md5_number({fingerprint}) END"
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,21 @@ class Pending:
         """The rows of a stage that are pending and not queued yet, as a spill file; `None` where there are none."""
         self.segments += 1
         path = self.workspace.spill / f"{stage.name}-{self.segments:06d}.parquet"
-        self.execute(f"CREATE OR REPLACE TEMP TABLE pending AS {self._sql(stage)}")
-        columns = [row[0] for row in self.connection.execute("DESCRIBE pending").fetchall()]
+        unsorted = path.with_suffix(".unsorted")
+        self.execute(f"COPY ({self._sql(stage)}) TO '{unsorted}' (FORMAT parquet, ROW_GROUP_SIZE 20480)")
+        pending = f"read_parquet('{unsorted}')"
+        columns = [row[0] for row in self.connection.execute(f"DESCRIBE SELECT * FROM {pending}").fetchall()]
         total = "sum(coalesce(bytes, 0))" if "bytes" in columns else "0"
-        rows, size = self.connection.execute(f"SELECT count(*), coalesce({total}, 0)::BIGINT FROM pending").fetchall()[0]
+        rows, size = self.connection.execute(f"SELECT count(*), coalesce({total}, 0)::BIGINT FROM {pending}").fetchall()[0]
         if not rows:
+            unsorted.unlink()
             return None
         natural = [c for c in ("source_order", "study_instance_uid", "path", "page", "instance_number") if c in columns]
         by = ", ".join([*([stage.group] if stage.group else []), *natural, stage.key])
-        self.execute(f"COPY (SELECT * FROM pending ORDER BY {by}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+        self.execute(f"COPY (SELECT * FROM {pending} ORDER BY {by}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
         queued = _QUEUED.format(key=stage.key, fingerprint=FINGERPRINT_COLUMN)
-        self.execute(f"INSERT INTO queued_{stage.name} SELECT {queued} FROM pending")
-        self.execute("DROP TABLE pending")
+        self.execute(f"INSERT INTO queued_{stage.name} SELECT {queued} FROM {pending}")
+        unsorted.unlink()
         return Segment(path, rows, size)
 
     def forget(self, stage: str, rows: Collection[tuple[str, str]]) -> None:
@@ -129,18 +132,17 @@ class Pending:
         row_hash = f"sha256(to_json(struct_pack({hashed}))::VARCHAR)"
         only = "WHERE item_key IN (SELECT item_key FROM touched_items)" if self.restricted else ""
         queued = _QUEUED.format(key=f"h.{stage.key}", fingerprint=f"h.{FINGERPRINT_COLUMN}")
-        stands, states = "false", ""
+        stands, states, inputs = "false", "", ""
         if self._settings_changed(stage, settings):
             stands = f"o.inputs = md5_number(h.{FINGERPRINT_COLUMN}[1:32]) AND coalesce(s.state, '') = 'verified'"
             states = "LEFT JOIN item_states s ON s.item_key = h.item_key"
-        # Keys and fingerprints are compared as 128 bits, which is a third of the memory.
+            inputs = f", arg_max({_DONE.format(fingerprint='fingerprint[1:32]')}, commit) AS inputs"
+        # Keys and fingerprints are compared as 128 bits, and what waits has none: a row a key is all the memory this needs.
         judged = f"""
-            SELECT h.*, q.queued IS NULL AND (o.key IS NULL OR o.waiting
+            SELECT h.*, q.queued IS NULL AND (o.key IS NULL
                    OR (o.print <> md5_number(h.{FINGERPRINT_COLUMN}) AND NOT ({stands}))) AS is_pending
             FROM printed h LEFT JOIN (
-                SELECT md5_number(key) AS key, arg_max(outcome = 'waiting', commit) AS waiting,
-                       arg_max(md5_number(fingerprint), commit) AS print,
-                       arg_max(md5_number(fingerprint[1:32]), commit) AS inputs
+                SELECT md5_number(key) AS key, arg_max({_DONE.format(fingerprint="fingerprint")}, commit) AS print{inputs}
                 FROM raw_outcomes WHERE stage = '{stage.name}' GROUP BY 1
             ) o ON o.key = md5_number(h.{stage.key}) {states} LEFT JOIN queued_{stage.name} q ON q.queued = {queued}"""
         if not stage.group:

@@ -25,6 +25,8 @@ _SQL_TYPES = {
     "binary": "BLOB",
     "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
 }
+# Memory that DuckDB may take, in MiB: what spills to disk in little is given no more; the few operators that cannot, the next.
+MEMORY = (64, 128, 512, 2048, 8192)
 
 
 def connect(workspace: Workspace, *, spill: Path | None = None, memory: str = "1.5GB") -> duckdb.DuckDBPyConnection:

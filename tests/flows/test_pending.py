@@ -36,7 +36,7 @@ class Compared(Pending):
         return super().find(stage)
 
     def _rows(self, stage: Stage) -> list[tuple[str, str]]:
-        return sorted(self.connection.execute(f"SELECT {stage.key}, {FINGERPRINT_COLUMN} FROM ({self._sql(stage)})").fetchall())
+        return sorted(self.execute(f"SELECT {stage.key}, {FINGERPRINT_COLUMN} FROM ({self._sql(stage)})"))
 
 
 @pytest.mark.slow
