@@ -24,7 +24,7 @@ def opened_pdf(file: bytes | BinaryIO) -> Iterator[pypdfium2.PdfDocument]:
         try:
             document = pypdfium2.PdfDocument(io.BytesIO(file) if isinstance(file, bytes) else file)
             yield document
-        except pypdfium2.PdfiumError as error:
+        except (pypdfium2.PdfiumError, UnicodeDecodeError) as error:  # names in a file need not be text
             is_locked = getattr(error, "err_code", None) == _PASSWORD
             raise QuarantineError("a PDF that asks for a password" if is_locked else "a damaged PDF") from error
         finally:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import QuarantineError
-from tasks.scan.pages import MOST_PAGES, pages_of
+from tasks.scan.pages import MOST_PAGES, pages_of, pdf_pages_of
+from tests.scan.conftest import MakeMigration
+from tests.wrap_film.pdfs import Page, image, pdf
 
 
 @pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}])
@@ -63,3 +65,26 @@ def test_too_many_pages_are_refused() -> None:
 @given(st.binary(max_size=200), st.sampled_from([b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"]))
 def test_any_bytes_have_pages(noise: bytes, magic: bytes) -> None:
     assert pages_of(io.BytesIO(magic + noise))
+
+
+def test_a_pdf_of_films_has_an_item_a_page(migration: MakeMigration, film_folder: Path) -> None:
+    page = Page(bytes(63), image(9, 7))
+    (film_folder / "a.pdf").write_bytes(pdf(page, page, page))
+    (film_folder / "b.pdf").write_bytes(b"%PDF-1.7\nno more of it")
+    found = migration(("film", film_folder, "")).items()
+    assert {path: (item["media_type"], item["pages"]) for path, (_, item) in found.items()} == {
+        "a.pdf": ("application/pdf", 3),
+        "a.pdf page 2": ("application/pdf", 3),
+        "a.pdf page 3": ("application/pdf", 3),
+        "b.pdf": ("application/pdf", 1),
+    }
+
+
+@pytest.mark.parametrize("pages", [1, 2, 7])
+def test_pages_of_a_pdf(pages: int) -> None:
+    assert pdf_pages_of(io.BytesIO(pdf(*[Page(bytes(63), image(9, 7))] * pages))) == [False] * pages
+
+
+@given(st.binary(max_size=200))
+def test_any_pdf_has_pages(noise: bytes) -> None:
+    assert pdf_pages_of(io.BytesIO(b"%PDF-1.4\n" + noise))

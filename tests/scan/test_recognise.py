@@ -60,6 +60,8 @@ def tarred() -> bytes:
         (bytes(imagecodecs.jpegls_encode(np.zeros((9, 9), np.uint8))), "image/jls"),
         (b"\xff\xd8\xff\xfe\x00\x06note\xff\xf7\x00\x0b\x08", "image/jls"),
         (bytes(imagecodecs.jpeg2k_encode(np.zeros((9, 9), np.uint8), codecformat="j2k")), "image/j2c"),
+        (bytes(imagecodecs.jpegxl_encode(np.zeros((9, 9), np.uint8))), "image/jxl"),
+        (bytes(imagecodecs.jpegxl_encode(np.zeros((9, 9), np.uint8), usecontainer=True)), "image/jxl"),
         (saved("GIF"), "image/gif"),
         (saved("WEBP"), "image/webp"),
         (saved("ICO"), "image/vnd.microsoft.icon"),

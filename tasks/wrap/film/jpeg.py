@@ -6,9 +6,11 @@ carry names and second pictures.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
 from tasks.errors import QuarantineError, ReviewError
@@ -58,12 +60,10 @@ def decode_jpeg(data: bytes) -> DecodedFilm:
     check_growth(frame.rows * frame.columns * samples * (1 if frame.bits <= 8 else 2), len(stream.kept))
     try:
         pixels = imagecodecs.jpeg8_decode(stream.kept)
-        # Without its segments a colour stream must not be taken for one of other colours.
-        same = samples == 1 or np.array_equal(pixels, imagecodecs.jpeg8_decode(data))
     except Exception as error:  # libjpeg's messages
         raise QuarantineError("a damaged JPEG") from error
     check_shape(pixels, frame.rows, frame.columns, samples, "JPEG")
-    if not same:
+    if samples == 3 and not _is_shown_as(data, pixels):
         raise ReviewError("a JPEG whose colours only its application segments tell is not wrapped yet")
     syntax = _transfer_syntax(stream)
     return DecodedFilm(
@@ -79,6 +79,14 @@ def decode_jpeg(data: bytes) -> DecodedFilm:
         mirrored=stream.exif.mirrored,
         left_out=stream.left_out,
     )
+
+
+def _is_shown_as(data: bytes, pixels: NDArray[Any]) -> bool:
+    """Whether a colour stream with all its segments shows these pixels: without them it may be taken for other colours."""
+    try:
+        return np.array_equal(pixels, imagecodecs.jpeg8_decode(data))
+    except Exception:  # libjpeg knows no way from the colours that the segments name
+        return False
 
 
 def _check_kind(stream: _Stream) -> None:

@@ -30,6 +30,7 @@ _SAMPLES = {
     pdfium.FPDF_COLORSPACE_CALRGB: (3,),
     pdfium.FPDF_COLORSPACE_ICCBASED: (1, 3),
 }
+_BITS = (1, 2, 4, 8, 16)
 _POINT = 72.0  # of them an inch
 _LEVEL = math.radians(1)  # an image tilted by more lies neither upright nor on a side
 _STEP = 7  # of the pixels that are compared with those shown, each so many
@@ -82,14 +83,23 @@ def _film(image: pypdfium2.PdfImage, rows: int, columns: int, filters: list[str]
         if film.pixels.shape[:2] != (rows, columns):
             raise QuarantineError("a damaged PDF: its image is not of the size it says")
         return _as_shown(film, shown)
-    space = image.get_metadata().colorspace
+    described = image.get_metadata()
+    space = described.colorspace
     if filters and space in _SAMPLES:
         return DecodedFilm(_black_and_white(shown), 1, "MONOCHROME2")
     if space == pdfium.FPDF_COLORSPACE_INDEXED and not filters:
         return DecodedFilm(shown, 8, "MONOCHROME2" if shown.ndim == 2 else "RGB")
     if space not in _SAMPLES:
         raise ReviewError("a PDF image in a colour space that is not wrapped yet")
-    return _as_shown(_unpacked(bytes(image.get_data(decode_simple=True)), rows, columns, _SAMPLES[space]), shown)
+    kinds = [
+        (count, bits) for count in _SAMPLES[space] for bits in _BITS if _shown_bits(count * bits) == described.bits_per_pixel
+    ]
+    return _as_shown(_unpacked(bytes(image.get_data(decode_simple=True)), rows, columns, kinds), shown)
+
+
+def _shown_bits(bits: int) -> int:
+    """What PDFium calls the bits a pixel of an image that has so many."""
+    return 1 if bits == 1 else 8 if bits <= 8 else 24
 
 
 def _shown(image: pypdfium2.PdfImage) -> NDArray[np.uint8]:
@@ -107,14 +117,20 @@ def _black_and_white(shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return shown // np.uint8(255)
 
 
-def _unpacked(data: bytes, rows: int, columns: int, samples: tuple[int, ...]) -> DecodedFilm:
-    """Uncompressed samples (8.9.3): rows begin at bytes, 16 bits are big-endian; their length says how many bits they have."""
-    for count in samples:
-        for bits in (1, 2, 4, 8, 16):
-            stride = (columns * count * bits + 7) // 8
-            if 0 <= len(data) - rows * stride <= 2:  # the end of a line may stand before the end of the stream
-                return _of_samples(data, (rows, columns, count), bits, stride)
-    raise QuarantineError("a damaged PDF: its image has not as many samples as it says")
+def _unpacked(data: bytes, rows: int, columns: int, kinds: list[tuple[int, int]]) -> DecodedFilm:
+    """Uncompressed samples (8.9.3) of one of these (samples, bits): rows begin at bytes, so that the length tells which.
+
+    The end of a line may stand before the end of the stream.
+    """
+    strides = {kind: (columns * math.prod(kind) + 7) // 8 for kind in kinds}
+    over = sorted((len(data) - rows * stride, kind) for kind, stride in strides.items())
+    fits = [(excess, kind) for excess, kind in over if 0 <= excess <= 2]
+    if not fits:
+        raise QuarantineError("a damaged PDF: its image has not as many samples as it says")
+    if len(fits) > 1 and fits[0][0] == fits[1][0]:
+        raise ReviewError("a PDF image too narrow to tell how many bits it has")
+    samples, bits = fits[0][1]
+    return _of_samples(data, (rows, columns, samples), bits, strides[samples, bits])
 
 
 def _of_samples(data: bytes, shape: tuple[int, int, int], bits: int, stride: int) -> DecodedFilm:
