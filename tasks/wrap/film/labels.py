@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tasks.wrap.film.barcodes import BARCODE_CONFIDENCE, Barcode, settled
 from tasks.wrap.film.fields import Found, fields_of
 from tasks.wrap.film.text import LabelText, TextLine
 
@@ -28,8 +29,10 @@ class Reading:
     origin: str = "ocr"
 
 
-def read_fields(labels: Sequence[LabelText], years: tuple[int, int], *, day_first: bool = False) -> dict[str, Reading]:
-    """Fields of a film's labels by name.
+def read_fields(
+    labels: Sequence[LabelText], years: tuple[int, int], codes: Sequence[Barcode] = (), *, day_first: bool = False
+) -> dict[str, Reading]:
+    """Fields of a film's labels and barcodes by name.
 
     `years` is when such films were made, by which two-digit years are read; `day_first` says that dates between slashes are
     day, month, year.
@@ -44,6 +47,12 @@ def read_fields(labels: Sequence[LabelText], years: tuple[int, int], *, day_firs
         if len({reading.value for reading in readings}) == 1
     }
     fields = {field: reading for field, reading in fields.items() if reading.confidence >= LEAST_CONFIDENCE}
+    printed = [fields_of(lines, years, day_first=day_first) for label in labels for lines in (label.first, label.second)]
+    for field, value in settled(codes, printed).items():
+        if field in fields and fields[field].value != value:
+            del fields[field]  # print and bars differ, and nobody knows which is right
+        else:
+            fields[field] = Reading(value, BARCODE_CONFIDENCE, "barcode")
     if "birth_date" in fields and "study_date" in fields and fields["birth_date"].value > fields["study_date"].value:
         del fields["birth_date"], fields["study_date"]  # one of them was misread, and nobody knows which
     return fields
