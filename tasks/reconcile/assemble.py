@@ -19,6 +19,8 @@ TWO_PATIENTS_IN_STUDY = "one Study Instance UID under two patients"
 TWO_CONTENTS = "one SOP Instance UID with two contents"
 MISFILED = "label and jacket disagree: possibly mis-filed"
 OTHER_JACKET = "same picture in another jacket"
+SEVERAL_FILMS = "several films on one scan that may not be one patient's"
+PRESENTATION_STATE = "PR"  # Modality of what shows a film upright and is none
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,20 @@ def _films(rows: Sequence[Row]) -> Iterator[Outcome]:
         studies[placed.study].append(placed)
     for members in studies.values():
         study = uid_of("study", members[0].row["object_key"])
-        for number, placed in enumerate(members, start=1):
+        numbers: Counter[str] = Counter()
+        films = sum(placed.row["modality"] != PRESENTATION_STATE for placed in members)
+        for placed in members:
             conflicts = [TWO_PATIENTS] if split else []
             if any(contradict(placed.reading, hint) for hint in hints_of(placed.row)):
                 conflicts.append(MISFILED)
             if placed.row["other_jackets"]:
                 conflicts.append(OTHER_JACKET)
-            evidence = {"basis": placed.basis, "films": len(members), "patients_in_jacket": len(persons)}
+            if "doubt" in json.loads(placed.row["film_bounds"] or "{}"):
+                conflicts.append(SEVERAL_FILMS)
+            evidence = {"basis": placed.basis, "films": films, "patients_in_jacket": len(persons)}
             series = uid_of("series", study, placed.row["modality"] or "", placed.row["body_part"] or "")
-            yield _outcome(placed.row, study, series, number, evidence, conflicts)
+            numbers[series] += 1
+            yield _outcome(placed.row, study, series, numbers[series], evidence, conflicts)
 
 
 def _place(rows: Sequence[Row], readings: dict[str, Reading], persons: list[list[Reading]]) -> Iterator[Placed]:

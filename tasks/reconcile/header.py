@@ -8,6 +8,7 @@ same row, person and moment of the decision always compose the same bytes.
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,13 +41,14 @@ _REQUIRED = ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "Acc
 @dataclass(frozen=True)
 class FilmStudy:
     """What all films of a study share: examination date (YYYYMMDD), the local order's number, what was examined (each empty
-    where unknown), and the Series Instance UIDs in the order of the jacket.
+    where unknown), the Series Instance UIDs in the order of the jacket, and each object's by its SOP Instance UID.
     """
 
     study_date: str
     accession: str
     description: str
     series: tuple[str, ...]
+    series_of: Mapping[str, str]
 
 
 def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datetime, issuer: str) -> dict[str, Any]:
@@ -148,6 +150,9 @@ def _number_film(header: Dataset, row: Row, study: FilmStudy) -> None:
         header.StudyDescription = study.description[:64]
     header.SeriesNumber = str(study.series.index(row["series_instance_uid"]) + 1)
     header.InstanceNumber = str(row["instance_number"])
+    for referenced in header.get("ReferencedSeriesSequence") or ():  # a presentation state's film, which has a series only now
+        for image in referenced.ReferencedImageSequence:
+            referenced.SeriesInstanceUID = study.series_of[image.ReferencedSOPInstanceUID]
 
 
 def _foreign_study(revision: Revision, row: Row) -> None:

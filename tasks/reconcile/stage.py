@@ -131,7 +131,8 @@ def _film_study(rows: Sequence[Row]) -> FilmStudy:
     in_order = sorted(rows, key=lambda row: row["instance_number"] or 0)
     parts = dict.fromkeys(row["body_part"] for row in in_order if row["body_part"])
     series = dict.fromkeys(row["series_instance_uid"] for row in in_order)
-    return FilmStudy(normal_date(date) or "", (accession or "").strip(), ", ".join(parts), tuple(series))
+    series_of = {row["sop_instance_uid"]: row["series_instance_uid"] for row in rows}
+    return FilmStudy(normal_date(date) or "", (accession or "").strip(), ", ".join(parts), tuple(series), series_of)
 
 
 def _member(row: Row) -> Member:

@@ -133,7 +133,7 @@ def _record(row: Row, today: str) -> dict[str, Any]:
     described = row["pixel_header"] or b""
     record: dict[str, Any] = {
         "object_key": row["object_key"],
-        "kind": row["kind"],
+        "kind": row["kind"] if described else "other",  # a film's presentation state is no film
         "transfer_syntax_uid": row["transfer_syntax_uid"] or None,
         "link_patient_id": row["patient_id"] or None,
         "settled_study_instance_uid": row["study_instance_uid"],

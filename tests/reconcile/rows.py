@@ -55,6 +55,7 @@ def film(path: str = "a.tif", jacket: str = "J1", *, origin: str = "ocr", listin
         "series_instance_uid": uid_of("series", object_key(item)),
         "modality": "RG",
         "body_part": None,
+        "film_bounds": None,
         "pixel_sha256": key_of("pixels", path),
         "other_jackets": 0,
     }

@@ -21,7 +21,7 @@ from .rows import NOW, film, film_header, legacy, written
 
 PERSON = Person("1001", "Müller", "Jörg", "19310312", "M", "STE")
 SERIES = "2.25.2"
-STUDY = FilmStudy("19600101", "R123", "CHEST, HAND", ("2.25.7", SERIES))
+STUDY = FilmStudy("19600101", "R123", "CHEST, HAND", ("2.25.7", SERIES), {})
 
 
 def compose(row: dict[str, Any], person: Person = PERSON) -> tuple[dict[str, Any], Dataset]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tasks.wrap.film import _label_columns
+from tasks.wrap.film.columns import label_columns
 from tasks.wrap.film.dates import parse_date
 from tasks.wrap.film.decode import decode
 from tasks.wrap.film.labels import Reading, read_fields
@@ -135,7 +135,7 @@ def test_uncertain_readings_give_nothing() -> None:
 
 
 def test_manifest_fills_what_was_not_read_and_overrides_nothing() -> None:
-    columns = _label_columns(
+    columns = label_columns(
         {"patient_id": Reading("111111", 0.9)},
         {"patient_id": "222222", "name": "Morrison, Sophie", "study_date": "1964-04-04", "accession": ""},
     )

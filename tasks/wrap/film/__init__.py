@@ -1,129 +1,157 @@
-"""A scan of a film becomes a Secondary Capture object: decoded once, measured, its label read, encoded and proved."""
+"""A scan of films becomes Secondary Capture objects: decoded once, measured, read, turned where that is decided, and proved.
+
+| on the scan | objects |
+| --- | --- |
+| one film | the film; beside it a presentation state, where a decided turn is left to the viewer |
+| several films that lie apart | each film, cut out without touching a pixel; the scan itself stays in its source |
+| several films that may not be told apart | the scan as it is, with the doubt, which a person has to settle |
+"""
 
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from tasks.configuration import FilmSource
 from tasks.errors import QuarantineError
 from tasks.keys import key_of, object_key, uid_of
 from tasks.pixel_data import header_bytes
-from tasks.schemas import LABEL_FIELDS
 from tasks.sources import read_item
 from tasks.stage import Outcome, Row, StageContext
-from tasks.staging import stage_element
-from tasks.wrap.film.dates import parse_date
+from tasks.wrap.film.columns import bounds_column, fact_columns, modality_of
 from tasks.wrap.film.decode import decode
 from tasks.wrap.film.decoded import DecodedFilm
-from tasks.wrap.film.encode import encode
-from tasks.wrap.film.examination import examination_of
+from tasks.wrap.film.encode import stage_film
+from tasks.wrap.film.facts import FilmFacts, facts_of, moved
+from tasks.wrap.film.geometry import FilmBounds, Found, Part, describe_split, find_films, split
 from tasks.wrap.film.header import film_header, pixel_attributes, sop_class_of
-from tasks.wrap.film.labels import Reading, read_fields
-from tasks.wrap.film.ocr import LabelText, read_labels
-from tasks.wrap.film.quality import measure
+from tasks.wrap.film.presentation_state import Created, presentation_state
+from tasks.wrap.film.turn import describe_turn, turned
 
-MANIFEST_YEARS = (1850, 2099)
-MANIFEST_CONFIDENCE = 0.5  # a vendor's index says what the jacket should hold, not what this film shows
+SCAN, FIRST_PART, PRESENTATION_STATE = 1, 2, 100  # parts of an item, from which object keys are made
+
+
+@dataclass(frozen=True)
+class _OnScan:
+    """One film of a scan: its pixels, its place there, and how it was cut out (number, of how many), where it was."""
+
+    film: DecodedFilm
+    bounds: FilmBounds | None
+    part: Part | None = None
+    number: int = SCAN
+    of: int = 1
+
+    @property
+    def key_part(self) -> int:
+        """The part of the item that its object is."""
+        return SCAN if self.part is None else FIRST_PART + self.number - 1
 
 
 def wrap_film(row: Row, context: StageContext) -> Iterable[Outcome]:
-    """Wraps one page of a scan (`items` row); yields its object."""
+    """Wraps one page of a scan (`items` row); yields its objects."""
     source = context.configuration.sources[row["source"]]
     if not isinstance(source, FilmSource):
         raise QuarantineError("a film outside a film source: report it with the item's key")
+    film = _decoded(row, source, context)
+    found = find_films(film.pixels, film.bits_stored)
+    objects = [made for on_scan in _films(film, found) for made in _objects(on_scan, found, row, source, context)]
+    yield Outcome(row["item_key"], row["item_key"], rows={"objects": objects})
+
+
+def _decoded(row: Row, source: FilmSource, context: StageContext) -> DecodedFilm:
     data = read_item(context.configuration, row["source"], row["path"], sha256=row["sha256"])
-    film = decode(data, row["media_type"], row["page"])
+    return decode(data, row["media_type"], row["page"], source.raw_film(row["path"], len(data)))
+
+
+def _films(film: DecodedFilm, found: Found) -> Iterator[_OnScan]:
+    if len(found.films) < 2 or found.doubt:
+        yield _OnScan(film, found.films[0] if len(found.films) == 1 and not found.doubt else None)
+        return
+    parts = split(film, found.films)
+    for number, (part, bounds) in enumerate(zip(parts, found.films, strict=True), 1):
+        yield _OnScan(part.film, moved(bounds, part.left, part.top), part, number, len(parts))
+
+
+def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, context: StageContext) -> Iterator[dict[str, Any]]:
+    settings = context.configuration.wrap
     listing: dict[str, str] = json.loads(row["listing"] or "{}")
-    labels = read_labels(film.pixels, context.configuration.wrap.ocr)
-    key = object_key(row["item_key"])
-    yield Outcome(
-        row["item_key"],
-        row["item_key"],
-        rows={"objects": [_object(key, row, film, source, listing, labels, context)]},
-    )
+    facts = facts_of(on_scan.film, on_scan.bounds, source, settings, listing)
+    turn, mirrored = facts.orientation.turn or 0, facts.orientation.turn is not None and bool(facts.orientation.mirrored)
+    lies_upright = not turn and not mirrored
+    by_viewer = not lies_upright and (settings.turn == "pr" or on_scan.film.codestream is not None)
+    film = on_scan.film if lies_upright or by_viewer else turned(on_scan.film, turn, mirrored)
 
-
-def _object(
-    key: str,
-    row: Row,
-    film: DecodedFilm,
-    source: FilmSource,
-    listing: dict[str, str],
-    labels: list[LabelText],
-    context: StageContext,
-) -> dict[str, Any]:
-    modality = _modality(listing) or source.modality
     sop_class = sop_class_of(film, source.digitizer)
+    key = object_key(row["item_key"], on_scan.key_part)
     attributes = pixel_attributes(film, sop_class)
-    examination = examination_of(labels, listing)
-    header = film_header(film, sop_class, key, modality, source.digitizer, examination)
-    encoded = encode(film, attributes, context.configuration.wrap.codec)
-    staged = stage_element(context.staging, key, encoded.element)
+    header = film_header(film, sop_class, key, modality_of(listing) or source.modality, source.digitizer, facts.examination)
+    if not by_viewer:
+        describe_turn(header, turn, mirrored)
+        if facts.orientation.patient_orientation:
+            header.PatientOrientation = facts.orientation.patient_orientation.split("\\")
+    _cut_out(header, on_scan, row, source)
+    staged = stage_film(film, attributes, settings.codec, context.staging, key)
+    yield {
+        **_row(row, key, header, facts, listing),
+        "film_bounds": bounds_column(found.films, found.doubt),
+        "path": staged.element.path,
+        "bytes": staged.element.bytes,
+        "sha256": staged.element.sha256,
+        "pixel_sha256": staged.pixel_sha256,
+        "pixel_hash_kind": staged.pixel_hash_kind,
+        "pixel_header": header_bytes(attributes),
+        "rows": film.pixels.shape[0],
+        "columns": film.pixels.shape[1],
+        "frames": 1,
+        "bits_stored": int(attributes.BitsStored),
+        "photometric": film.photometric,
+        "transfer_syntax_uid": str(staged.transfer_syntax),
+    }
+    if by_viewer:
+        beside = object_key(row["item_key"], PRESENTATION_STATE + on_scan.key_part)
+        created = _created(film, context)
+        series = uid_of("series", key)
+        state = presentation_state(header, attributes, series, beside, turn, mirrored, created)
+        yield {**_row(row, beside, state, facts, listing), "transfer_syntax_uid": str(ExplicitVRLittleEndian)}
+
+
+def _row(row: Row, key: str, header: Dataset, facts: FilmFacts, listing: dict[str, str]) -> dict[str, Any]:
+    """What the rows of a film and of its presentation state have in common; the latter's readings place it beside the film."""
     return {
         "object_key": key,
         "item_key": row["item_key"],
         "sop_instance_uid": str(header.SOPInstanceUID),
         "study_instance_uid": uid_of("study", key),
         "series_instance_uid": uid_of("series", key),
-        "sop_class_uid": str(sop_class),
+        "sop_class_uid": str(header.SOPClassUID),
         "kind": "film",
         "group_key": row["group_key"],
         "assembly_key": key_of("jacket", row["group_key"]),
-        "path": staged.path,
-        "bytes": staged.bytes,
-        "sha256": staged.sha256,
-        "pixel_sha256": encoded.pixel_sha256,
-        "pixel_hash_kind": encoded.pixel_hash_kind,
-        "pixel_header": header_bytes(attributes),
         "source_header": header_bytes(header),
         "source_trailer": b"",
         "source_transfer_syntax_uid": str(ExplicitVRLittleEndian),
-        "modality": modality,
-        "body_part": examination.body_part,
-        "image_laterality": examination.laterality,
-        "view": examination.view.meaning if examination.view else None,
-        "rows": film.pixels.shape[0],
-        "columns": film.pixels.shape[1],
-        "frames": 1,
-        "bits_stored": int(attributes.BitsStored),
-        "photometric": film.photometric,
-        "transfer_syntax_uid": str(encoded.transfer_syntax),
-        "label_text": "\n".join(line.text for label in labels for line in label.first),
-        **_label_columns(read_fields(labels, source.years), listing),
-        # What the file says of its turn, and text that is legible only mirrored: evidence for whoever decides.
-        "rotation": film.turn,
-        "mirrored": True if any(label.mirrored for label in labels) else film.mirrored,
-        **measure(film.pixels, film.bits_stored),
+        "modality": str(header.Modality),
+        **fact_columns(facts, listing),
     }
 
 
-def _modality(listing: dict[str, str]) -> str | None:
-    """Modality (0008,0060) as the manifest says it film by film, where it is a code string."""
-    value = (listing.get("modality") or "").strip().upper()
-    return value if re.fullmatch(r"[A-Z]{2,16}", value) else None
+def _cut_out(header: Dataset, on_scan: _OnScan, row: Row, source: FilmSource) -> None:
+    """Says of a part which scan it was cut out of; the scan's own UIDs are those it would have as an object."""
+    if on_scan.part is None:
+        return
+    turned_then = header.get("DerivationDescription")
+    scan = object_key(row["item_key"], SCAN)
+    scan_class = sop_class_of(on_scan.film, source.digitizer)
+    describe_split(header, (scan_class, UID(uid_of("instance", scan))), on_scan.part, on_scan.number, on_scan.of)
+    if turned_then:
+        header.DerivationDescription += f". {turned_then}"
 
 
-def _label_columns(read: dict[str, Reading], listing: dict[str, str]) -> dict[str, Any]:
-    """Readings as columns; what was not read is filled from the manifest, with that origin."""
-    columns: dict[str, Any] = {}
-    for field in LABEL_FIELDS:
-        reading = read.get(field) or _from_manifest(field, listing)
-        if reading:
-            columns[f"label_{field}"] = reading.value
-            columns[f"label_{field}_confidence"] = reading.confidence
-            columns[f"label_{field}_origin"] = reading.origin
-    return columns
-
-
-def _from_manifest(field: str, listing: dict[str, str]) -> Reading | None:
-    """What the vendor's index says of the jacket, normalised; `None` where it says nothing or nothing clear."""
-    value = str(listing.get({"patient_name": "name"}.get(field, field)) or "").strip().upper()
-    if field == "patient_name":
-        family, _, given = value.partition("^" if "^" in value else ",")
-        value = f"{family.strip()}^{given.strip()}" if family.strip() and given.strip() else ""
-    elif field in ("birth_date", "study_date"):
-        value = (value if re.fullmatch(r"\d{8}", value) else parse_date(value, MANIFEST_YEARS)) or ""
-    return Reading(value, MANIFEST_CONFIDENCE, "manifest") if value else None
+def _created(film: DecodedFilm, context: StageContext) -> Created:
+    """When a presentation state came about: with the scan, or, where its file does not say when that was, now."""
+    at = film.scanned_at or context.now().astimezone(UTC).strftime("%Y%m%d%H%M%S")
+    return Created(at[:8], at[8:14])
