@@ -128,8 +128,10 @@ def printed(examined: Examined) -> str:
     for name, value in examined.facts.items():
         if isinstance(value, list):
             lines += [f"  {name}", *(f"    {json.dumps(part, ensure_ascii=False)}" for part in value)]
-        elif isinstance(value, dict):
+        elif name == "fields":
             lines += [f"  {name}", *(f"    {key:<14} {_reading(reading)}" for key, reading in value.items())]
+        elif isinstance(value, dict):
+            lines.append(f"  {name:<22} {json.dumps(value)}")
         elif value is not None:
             lines.append(f"  {name:<22} {f'{value:.6g}' if isinstance(value, float) else value}")
     if examined.dataset is not None:

@@ -120,7 +120,9 @@ OBJECTS = Table(
                 "JSON list of lead markers: `text`, `left`, `top`, `width`, `height` in pixels of the scan, `turn`, `mirrored`",
             ),
             column(
-                "film_bounds", TEXT, "JSON list of films on the bed: four corners each, (column, row) in pixels of the scan"
+                "film_bounds",
+                TEXT,
+                "JSON object: `films` on the bed, four corners (column, row) each in pixels of the scan; `doubt`, why they may be one",
             ),
             column("rotation", NUMBER, "clockwise turn in degrees that sets the film upright; null: not decided"),
             column("mirrored", FLAG, "whether the film lies mirrored; null: not decided"),
