@@ -16,7 +16,8 @@ _EVERYWHERE = 0.95  # of 32 parts, 31: by chance in one line of 60 million
 _DARKEST = 0.02  # of the full scale: an element may be off by an amount, or by a share of the level; this is the least level
 _FAINTEST = 0.0005  # of the full scale: two values of 12 bits
 _FEWEST_SEGMENTS = 8
-_BOTH_SIDES = 0.6  # of the amount, at least, that it stands out from either neighbour: not so the edge of something
+_BOTH_SIDES = 0.25  # of the amount, at least, by which it stands out from either neighbour: not so the foot of an edge
+_MOST_STEP = 0.8  # of the amount by which it stands out: how far the two sides of a line may differ
 _WIDEST = 2  # elements side by side; what is wider may be in the picture
 _MARGIN = 0.01  # of the width: along its edges a scan has lines of its own, and nothing that is looked at
 
@@ -42,31 +43,27 @@ def _stand_out(scaled: NDArray[np.float32], spoilt: NDArray[Any], width: int) ->
     count = scaled.shape[1] - width - 1
     if count < 1:
         return np.zeros(0, dtype=bool)
-    before, after = scaled[:, :count], scaled[:, width + 1 :]
+    wide = np.pad(scaled, ((0, 0), (2, 2)), mode="edge")
+    farther_before, before, after, farther_after = (wide[:, at : at + count] for at in (0, 2, width + 3, width + 5))
     inner = [scaled[:, 1 + at : 1 + at + count] for at in range(width)]
     middle = sum(inner[1:], inner[0]) / np.float32(width)
     unknown = spoilt[:, :count] | spoilt[:, width + 1 :]
-    left, right = (np.where(unknown, np.float32(np.nan), middle - side) for side in (before, after))
     known = (~unknown).sum(axis=0)
-    (from_left, _), (from_right, _) = _median(left, known), _median(right, known)
-    # Half way between the neighbours, since what is there of the picture may rise or fall across the line.
-    stands = np.asarray((left + right) / 2, dtype=np.float32)
+    level = (before + after) / 2  # half way, since what is there of the picture may rise or fall across the line
+    stands = np.where(unknown, np.float32(np.nan), middle - level)
     amount, _ = _median(stands, known)
-    level = np.maximum((before + after) / 2, np.float32(_DARKEST))
-    found = (abs(amount) > _FAINTEST) & (_is_sure(stands, known) | _is_sure(np.divide(stands, level, dtype=np.float32), known))
-    found &= np.minimum(from_left * np.sign(amount), from_right * np.sign(amount)) > _BOTH_SIDES * abs(amount)
-    found &= ~_echoes(amount)
-    found |= _stuck(left, right, known)
+    relative = np.divide(stands, np.maximum(level, np.float32(_DARKEST)), dtype=np.float32)
+    found = (abs(amount) > _FAINTEST) & (_is_sure(stands, known) | _is_sure(relative, known))
+    # The two sides differ by no more than the slope that goes on beyond them: else it is an edge, or the line beside a defect.
+    step = (after - before) - (before - farther_before + farther_after - after) / 2
+    found &= abs(np.median(step, axis=0)) <= _MOST_STEP * abs(amount)
+    left, right = middle - before, middle - after
+    from_left, from_right = (np.median(side, axis=0) * np.sign(amount) for side in (left, right))
+    found &= np.minimum(from_left, from_right) >= _BOTH_SIDES * abs(amount)
+    found |= _stuck(left, right, unknown)
     if width > 1:
         found &= np.median(np.ptp(inner, axis=0), axis=0) <= abs(amount) / 2
     return np.asarray(found & (known >= _FEWEST_SEGMENTS))
-
-
-def _echoes(amount: NDArray[np.float32]) -> NDArray[Any]:
-    """A sound line beside a defective one stands out from it to the other side, by half as much."""
-    beside = np.pad(amount, 1)
-    below, above = ((side * amount < 0) & (abs(side) > 1.5 * abs(amount)) for side in (beside[:-2], beside[2:]))
-    return np.asarray(below | above)
 
 
 def _is_sure(stands: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[Any]:
@@ -87,8 +84,9 @@ def _median(values: NDArray[np.float32], known: NDArray[np.int64]) -> tuple[NDAr
     return middle, error.astype(np.float32)
 
 
-def _stuck(left: NDArray[np.float32], right: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[Any]:
+def _stuck(left: NDArray[np.float32], right: NDArray[np.float32], unknown: NDArray[Any]) -> NDArray[Any]:
     """A stuck element is darker than its neighbours here and brighter there, but seldom like them."""
-    step = np.nan_to_num(np.where(left * right > 0, np.minimum(abs(left), abs(right)), 0))
-    usual = 8 * 1.4826 * np.median(np.nan_to_num(abs(left)), axis=1, keepdims=True)
-    return np.asarray((step > np.maximum(usual, 4 * _FAINTEST)).sum(axis=0) >= np.maximum(0.75 * known, 1))
+    step = np.where((left * right > 0) & ~unknown, np.minimum(abs(left), abs(right)), 0)
+    usual = 8 * 1.4826 * np.median(abs(left), axis=1, keepdims=True)
+    often = (step > np.maximum(usual, 4 * _FAINTEST)).sum(axis=0)
+    return np.asarray(often >= np.maximum(0.75 * (~unknown).sum(axis=0), 1))
