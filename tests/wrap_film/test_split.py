@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -106,6 +107,15 @@ def test_films_are_not_cut_apart_where_something_else_lies_beside_them() -> None
     cv2.circle(scan, (500, 1050), 90, 60, -1)
     found = find_films(scan, 8)
     assert len(found.films) == 2 and "no film" in (found.doubt or "")
+
+
+@pytest.mark.parametrize("kind", ["bright", "dark"])
+@pytest.mark.parametrize(("left", "top"), [(480, 60), (480, 160), (440, 160)])
+def test_films_that_touch_or_overlap_are_told_to_a_person(kind: str, left: int, top: int) -> None:
+    films = [np.clip(synthetic_film(800, 420, 1), 0.15, 0.9), np.clip(synthetic_film(600, 400, 2), 0.15, 0.9)]
+    scan, _ = compose(bed_of(940, 960, kind, 1), [Lying(films[0], 60, 60), Lying(films[1], left, top)])
+    found = find_films(scan, 8)
+    assert found.films == () and "touch" in (found.doubt or "")
 
 
 def test_a_part_says_where_it_comes_from(wrap: Callable[..., Any], tmp_path: Path, debian_tool: Callable[[str], str]) -> None:

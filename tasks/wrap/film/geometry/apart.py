@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tasks.wrap.film.geometry.film import FilmBounds
 
 LEVEL = "parallel and level with each other: views on one film, or films?"
+TOUCHING = "films that touch or overlap cannot be told apart"
 SOMETHING_ELSE = "something on the bed is no film that could be made out"
 ASKEW = "films that lie too askew or too close to be cut apart straight"
 

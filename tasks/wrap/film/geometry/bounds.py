@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.wrap.film.geometry.apart import LEVEL, doubt_about
+from tasks.wrap.film.geometry.apart import LEVEL, TOUCHING, doubt_about
 from tasks.wrap.film.geometry.bed import KINDS, Bed, WorkingCopy, find_bed, working_copy
 from tasks.wrap.film.geometry.collimation import soft_edged
 from tasks.wrap.film.geometry.edges import Ground, find_edge
 from tasks.wrap.film.geometry.film import SIDES, FilmBounds, Side
-from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, meet, outward, rectangle_of
+from tasks.wrap.film.geometry.rectangle import Rectangle, corners_of, is_stepped, meet, outward, rectangle_of
 
 _LEAST_AREA = 0.03  # of the scan, that a film covers
 _LEAST_SIDE = 0.08  # of the scan's longest side
@@ -32,7 +32,7 @@ _REACH = 4  # how far the first guess of a side may be off, in pixels of the wor
 class Found:
     """The films on a bed, from the top left on, and why they may not be cut apart, where there is a doubt.
 
-    None are given, only the doubt, where what lies there may be views on one film.
+    None are given, only the doubt, where what lies there may be views on one film, or films that cannot be told apart.
     """
 
     films: tuple[FilmBounds, ...] = ()
@@ -65,6 +65,8 @@ def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
         if rectangle is None or not _may_be_film(rectangle, copy, bed):
             left_over += int(piece.sum())
             continue
+        if is_stepped(piece, rectangle):
+            return Found((), TOUCHING)
         covered += int(piece.sum())
         films.append(_measured(gray, copy, bed, rectangle, box))
     if left_over > _MOST_LEFT_OVER * covered or covered < _LEAST_COVER * copy.gray.size:

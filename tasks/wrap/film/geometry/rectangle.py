@@ -26,6 +26,8 @@ _MEAN_OF_FOUR, _MEAN_OF_THREE = 0.45, 0.6  # least mean share of four sides, of 
 _WHOLE = 0.8  # least share of a side that is seen as a whole
 _CUT = 0.05  # least share of a side at the edge of the scan where the film goes on beyond it
 _FILLED = 0.7  # least share of the rectangle that is not bed
+_NOTCH = 0.02  # least area of a notch, of the rectangle
+_SQUARE = 0.85  # least share of the box around a notch that it fills
 _AT_EDGE = 2  # an outline lies at the edge of the scan within so many pixels of the working copy
 
 _OUTWARD = {"top": (0.0, -1.0), "right": (1.0, 0.0), "bottom": (0.0, 1.0), "left": (-1.0, 0.0)}
@@ -192,9 +194,27 @@ def _correction(outline: _Outline, seen: dict[Side, float | None], skew: float) 
     return total / weight if weight else 0.0
 
 
+def is_stepped(piece: NDArray[np.uint8], rectangle: Rectangle) -> bool:
+    """Whether a square notch is missing from a rectangle: no film has one, two that touch or overlap have."""
+    mask = _mask(piece, rectangle)
+    missing = cv2.morphologyEx(mask & (1 - piece), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))  # without slivers along the sides
+    area = int(mask.sum())
+    contours, _ = cv2.findContours(missing, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        inside = float(cv2.contourArea(contour))
+        _, (width, height), _ = cv2.minAreaRect(contour)
+        if inside >= _NOTCH * area and inside >= _SQUARE * width * height:
+            return True
+    return False
+
+
 def _filled(piece: NDArray[np.uint8], rectangle: Rectangle) -> float:
     """The share of a rectangle that the piece fills."""
-    mask = np.zeros_like(piece)
-    cv2.fillConvexPoly(mask, np.round(corners_of(rectangle, piece.shape)).astype(np.int32), 1)
+    mask = _mask(piece, rectangle)
     area = int(mask.sum())
     return float((mask & piece).sum() / area) if area else 0.0
+
+
+def _mask(piece: NDArray[np.uint8], rectangle: Rectangle) -> NDArray[np.uint8]:
+    corners = np.round(corners_of(rectangle, piece.shape)).astype(np.int32)
+    return np.asarray(cv2.fillConvexPoly(np.zeros_like(piece), corners, 1))
