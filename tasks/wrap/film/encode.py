@@ -1,6 +1,5 @@
 """A film's pixels staged in the configured lossless codec, and proved by decoding them again while the disk takes them."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,24 +53,6 @@ def stage_film(film: DecodedFilm, attributes: Dataset, codec: str, staging: Path
         # Equal pixels have an equal hash; that of the scan's own is the one that is there to be had.
         proved = decoded_pixel_hash(describe(attributes), [pixels]), "decoded"
     return StagedFilm(element, syntax, *proved)
-
-
-@dataclass(frozen=True)
-class EncodedFilm:
-    """A staged element, how it is encoded, and the hash that every later hand-over compares."""
-
-    element: bytes
-    transfer_syntax: UID
-    pixel_sha256: str
-    pixel_hash_kind: str
-
-
-def encode(film: DecodedFilm, attributes: Dataset, codec: str) -> EncodedFilm:
-    """As `stage_film`, for callers that stage by themselves."""
-    with tempfile.TemporaryDirectory() as folder:
-        staged = stage_film(film, attributes, codec, Path(folder), "0" * 32)
-        element = (Path(folder) / staged.element.path).read_bytes()
-    return EncodedFilm(element, staged.transfer_syntax, staged.pixel_sha256, staged.pixel_hash_kind)
 
 
 def _value(pixels: NDArray[Any], shape: FrameShape, codec: str) -> tuple[Part, UID]:
