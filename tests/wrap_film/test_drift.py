@@ -30,10 +30,12 @@ def rows() -> list[dict[str, Any]]:
         film(6, None, None, noise=0.002),
         {**film(7, "A 1", "20260301080000", noise=9.0), "kind": "dicom"},
     ]
-    objects = pa.Table.from_pylist(films, schema=SCHEMA)
-    items = pa.table({"item_key": [f"i{n}" for n in range(1, 8)], "source": ["north"] * 4 + ["south"] * 3})
-    result = duckdb.sql(digitizers_sql()).to_arrow_table()
-    return list(result.to_pylist())
+    items = {"item_key": [f"i{number}" for number in range(1, 8)], "source": ["north"] * 4 + ["south"] * 3}
+    with duckdb.connect() as connection:
+        connection.register("objects", pa.Table.from_pylist(films, schema=SCHEMA))
+        connection.register("items", pa.table(items))
+        result = connection.sql(digitizers_sql())
+        return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
 
 
 def test_a_row_for_each_digitizer_and_month(rows: list[dict[str, Any]]) -> None:

@@ -41,15 +41,13 @@ def count_marks(working: NDArray[Any], full: int) -> Marks:
     specks = scratches = 0
     for sign, operation in ((1, cv2.MORPH_TOPHAT), (-1, cv2.MORPH_BLACKHAT)):
         mask = _mask(cv2.morphologyEx(working, operation, element), full)
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        stats = stats[1:]
-        wide, high, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
-        single = (area >= 2) & (_company(stats, area >= 2, working.shape) < _COMPANY)
-        small = single & (np.maximum(wide, high) <= _WIDEST)
-        specks += _count_specks(working, stats[small], sign, full)
-        length = np.hypot(wide, high)
-        long = single & (length >= _SHORTEST_SCRATCH * max(working.shape)) & (area <= _WIDEST_SCRATCH * length)
-        scratches += sum(_is_scratch(working, labels, int(at) + 1, stats[at], sign, full) for at in np.flatnonzero(long))
+        outlines = [mark for mark in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0] if len(mark) > 1]
+        boxes = np.array([cv2.boundingRect(mark) for mark in outlines], dtype=np.int64).reshape(-1, 4)
+        wide, high = boxes[:, 2], boxes[:, 3]
+        alone = _company(boxes, working.shape) < _COMPANY
+        specks += _count_specks(working, boxes[alone & (np.maximum(wide, high) <= _WIDEST)], sign, full)
+        long = alone & (np.hypot(wide, high) >= _SHORTEST_SCRATCH * max(working.shape))
+        scratches += sum(_is_scratch(working, outlines[at].reshape(-1, 2), sign, full) for at in np.flatnonzero(long))
     return Marks(specks, scratches)
 
 
@@ -61,20 +59,23 @@ def _mask(residual: NDArray[Any], full: int) -> NDArray[np.uint8]:
     return np.asarray(residual > cv2.resize(limit, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def _company(stats: NDArray[np.int32], real: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def _centres(boxes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of the middles of boxes (left, top, width, height)."""
+    return boxes[:, 1] + boxes[:, 3] // 2, boxes[:, 0] + boxes[:, 2] // 2
+
+
+def _company(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[Any]:
     """How many marks lie in the cells around each mark, itself included."""
     cells = np.zeros((shape[0] // _CELL + 1, shape[1] // _CELL + 1), dtype=np.float32)
-    row = (stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] // 2) // _CELL
-    column = (stats[:, cv2.CC_STAT_LEFT] + stats[:, cv2.CC_STAT_WIDTH] // 2) // _CELL
-    np.add.at(cells, (row[real], column[real]), 1)
+    row, column = (middle // _CELL for middle in _centres(boxes))
+    np.add.at(cells, (row, column), 1)
     around = cv2.boxFilter(cells, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(around[row, column])
 
 
-def _count_specks(working: NDArray[Any], stats: NDArray[np.int32], sign: int, full: int) -> int:
+def _count_specks(working: NDArray[Any], boxes: NDArray[np.int64], sign: int, full: int) -> int:
     """How many spots stand out from the ring around them by more than that ring's own range about its plane."""
-    row = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] // 2
-    column = stats[:, cv2.CC_STAT_LEFT] + stats[:, cv2.CC_STAT_WIDTH] // 2
+    row, column = _centres(boxes)
     inside = (row >= _RING) & (row < working.shape[0] - _RING) & (column >= _RING) & (column < working.shape[1] - _RING)
     if not inside.any():
         return 0
@@ -91,12 +92,8 @@ def _count_specks(working: NDArray[Any], stats: NDArray[np.int32], sign: int, fu
     return int((above > np.maximum(high - low, _FAINTEST * full)).sum())
 
 
-def _is_scratch(
-    working: NDArray[Any], labels: NDArray[np.int32], label: int, stat: NDArray[np.int32], sign: int, full: int
-) -> bool:
-    """Whether a mark is straight, and stands out from both its sides for most of its length."""
-    left, top, width, height = (int(value) for value in stat[: cv2.CC_STAT_AREA])
-    points = np.argwhere(labels[top : top + height, left : left + width] == label)[:, ::-1] + np.array([left, top])
+def _is_scratch(working: NDArray[Any], points: NDArray[np.int32], sign: int, full: int) -> bool:
+    """Whether a mark, given by its outline's points (column, row), is straight and stands out from both its sides."""
     size = np.array(working.shape[::-1])  # (column, row), as the points
     if (points.max(axis=0) < _MARGIN * size).any() or (points.min(axis=0) > (1 - _MARGIN) * size).any():
         return False
