@@ -23,7 +23,7 @@ _NEAR_EXTREME = 0.08  # how far from the scan's extreme a bed may lie at first s
 _LEAST_SHARE = 0.04  # of the ring
 _NOISES = 5.0  # a bed's pixels lie within so many standard deviations
 _TOLERANCE = (0.006, 0.05)  # least and most tolerance, of the scan's range
-_MOST_SAMPLES = 20_000
+_SAMPLES = 300  # rows or columns of the working copy that are looked at to fit the level
 _COARSE = 32  # points a side at which the level is computed before it is interpolated
 
 
@@ -56,7 +56,7 @@ def working_copy(gray: NDArray[Any]) -> WorkingCopy:
     scale = min(1.0, WORKING_SIDE / max(rows, columns))
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    low, high = np.percentile(small[::3, ::3], (0.2, 99.8))
+    low, high = np.percentile(small[::5, ::5], (0.2, 99.8))
     span = max(float(high - low), 1.0)
     scaled = np.clip((small - low) / np.float32(span), 0.0, 1.0)
     return WorkingCopy(np.asarray(scaled, np.float32), float(low), span, (columns / size[0], rows / size[1]))
@@ -99,9 +99,8 @@ def _grown(like_bed: NDArray[np.bool_], ring: NDArray[np.bool_]) -> NDArray[np.u
 
 def _surface(gray: NDArray[np.float32], where: NDArray[np.bool_], degree: int) -> tuple[NDArray[np.float32], float]:
     """Level of the bed as a polynomial fitted where it was seen, held within what was seen there; and the tolerance."""
-    down, across = np.nonzero(where)
-    step = max(1, len(down) // _MOST_SAMPLES)
-    down, across = down[::step], across[::step]
+    step = max(1, max(gray.shape) // _SAMPLES)
+    down, across = (step * places for places in np.nonzero(where[::step, ::step]))
     values = gray[down, across]
     rows, columns = gray.shape
     terms = _terms(down / rows - 0.5, across / columns - 0.5)[:, : (1, 3, 6)[degree]]

@@ -80,7 +80,7 @@ def _pieces(bed: Bed) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]
     """What lies on the bed, piece by piece: a mask of the working copy and the box (left, top, right, bottom) around it."""
     kernel = np.ones((_NECK, _NECK), np.uint8)
     lying = cv2.morphologyEx(1 - bed.mask, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(lying, connectivity=4)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(lying)
     pieces = []
     for number in range(1, count):
         left, top, width, height, area = boxes[number].tolist()

@@ -17,6 +17,7 @@ _ENDS = 0.03  # of a side, next to its corners, left out
 _LEAST_PROFILES = 12
 _BEYOND = 4  # pixels of the scan read beyond where the edge may be
 _LEFT = 0.2  # a profile has left the bed when it has gone so much of the way to the film
+_MOST_FOR_OPENCV = 2**15 - 1  # rows or columns that cv2.remap takes
 _BANDS = (8.0, 4.0, 2.0, 1.5)  # pixels of the scan that edges may lie off the line, time after time
 
 
@@ -44,6 +45,8 @@ def find_edge(
 
     `gray` is the scan (rows x columns, unsigned); the side may lie `reach` pixels of it off the line between the corners.
     """
+    if max(gray.shape) >= _MOST_FOR_OPENCV:
+        return None
     length = float(np.hypot(*(end - start)))
     along = (end - start) / length
     inwards = np.array([-along[1], along[0]])
