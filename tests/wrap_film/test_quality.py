@@ -149,6 +149,13 @@ def test_edge_rise_does_not_follow_contrast_or_noise() -> None:
     assert measure_rise(make_blank(3), FULL) is None
 
 
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_sharpness_is_the_variance_of_the_whole_films_laplacian(seed: int) -> None:
+    film = make_film(seed)
+    whole = float(cv2.Laplacian(film.astype(np.float64) / FULL, cv2.CV_64F).var())
+    assert survey(film, 12).laplacian_variance == pytest.approx(whole, rel=0.02)
+
+
 def effective_bits(film: Film, bits: int) -> float:
     return float(measure_values(survey(film, bits), bits)["qc_effective_bits"] or np.nan)
 
