@@ -1,7 +1,7 @@
 """JPEG XL scans (ISO/IEC 18181), bare codestreams and files of boxes: gray of 8 to 16 bits, colour of 8 bits.
 
 libjxl tells no reader how a picture was coded, so its header is read here as far as that takes: pictures in XYB, those coded by
-VarDCT and those made of a JPEG are lossy; modular ones in their own colours are not.
+VarDCT and those made of a JPEG are lossy, by a method that has no defined term; modular ones in their own colours are not.
 """
 
 import struct
@@ -58,7 +58,7 @@ def decode_jpeg_xl(data: bytes) -> DecodedFilm:
         header.bits,
         "MONOCHROME2" if header.is_gray else "RGB",
         ratio=pixels.nbytes / len(codestream) if lossy else None,
-        method="ISO_18181_1",
+        method=None,
         turn=turn,
         mirrored=mirrored,
     )
