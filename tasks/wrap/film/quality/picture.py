@@ -41,6 +41,7 @@ def measure_picture(working: NDArray[Any]) -> Picture:
     levels = cv2.blur(coarse.astype(np.float32), (3, 3), borderType=cv2.BORDER_REPLICATE) / np.float32(full)
     even = abs(levels - np.median(levels)) <= _EVEN
     share = float(1 - even.mean())
+    if share >= _BLANK:
+        return Picture(share, False, None)
     low, high = float(levels[even].min()), float(levels[even].max())
-    blank = share < _BLANK
-    return Picture(share, blank, (high - low) / (high + low) if blank and high > 0 else None)
+    return Picture(share, True, (high - low) / (high + low) if high > 0 else None)
