@@ -43,16 +43,16 @@ _SEX_HEADED = re.compile(r"(?<![A-Z])SEX\s*[.:;]?\s*(?P<value>MALE|FEMALE|M|F)\b
 _BARE_NAME = re.compile(rf"^\W*(?P<value>{NAME_PATTERN})[\W_]*$")
 _BARE_DATE = re.compile(rf"^\W*(?P<value>{DATE_PATTERN})[\W_]*$")
 _INSTITUTION = re.compile(
-    r"\b(?:HOSPITAL|CLINIC|INFIRMARY|MEDICAL|RADIOLOGY|GENERAL|CENTER|CENTRE|SANATORIUM|UNIVERSITY|DISPENSARY|IMAGING)\b"
+    r"(?:HOSPITAL|CLINIC|INFIRMARY|MEDICAL|RADIOLOGY|GENERAL|CENTER|CENTRE|SANATORIUM|UNIVERSITY|DISPENSARY|IMAGING)\b"
 )
 # Words that stand on films and are nobody's name.
 _NO_NAME = frozenset(
     [
-        "ABDOMEN", "ACC", "AGE", "AP", "BEARING", "BORN", "CHEST", "COPY", "DATE", "DECUB", "DOB", "DR", "ELBOW",
+        "ABDOMEN", "ACC", "AGE", "AP", "BEARING", "BORN", "CHEST", "COPY", "COUNTY", "DATE", "DECUB", "DOB", "DR", "ELBOW",
         "ERECT", "EXAM", "EXP", "EXPIRATION", "FILM", "FOOT", "GRID", "HAND", "ICU", "ID", "INSP", "INSPIRATION",
         "KNEE", "LAT", "LATERAL", "LEFT", "MOBILE", "MRN", "NAME", "NO", "OBLIQUE", "OP", "PA", "PATIENT", "PELVIS",
-        "PORT", "PORTABLE", "POST", "PRE", "PRONE", "RAY", "RIGHT", "SEX", "SITTING", "SKULL", "SPINE", "STANDING",
-        "SUPINE", "TAKEN", "UPRIGHT", "VIEW", "WARD", "WEIGHT", "WITH", "WITHOUT", "XRAY",
+        "PORT", "PORTABLE", "POST", "PRE", "PRONE", "RAY", "RIGHT", "SAINT", "SEX", "SITTING", "SKULL", "SPINE", "ST",
+        "STANDING", "SUPINE", "TAKEN", "UPRIGHT", "VIEW", "WARD", "WEIGHT", "WITH", "WITHOUT", "XRAY",
     ]
 )  # fmt: skip
 

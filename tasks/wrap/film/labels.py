@@ -15,6 +15,7 @@ from tasks.wrap.film.text import LabelText, TextLine
 
 LEAST_CONFIDENCE = 0.7
 _ALONE = 0.98  # least confidence of what only one engine read
+_NO_READING = 0.4  # most confidence of what contradicts that and does not count
 _CERTAIN = 0.9  # a line that was read so well is legible
 _LEGIBLE, _ALL_BUT_LEGIBLE = 0.5, 0.75  # least shares of legible lines: for any field, for one that one engine read alone
 _ORDER_UNKNOWN = 0.7  # family and given name without comma or caret: which is which is not read
@@ -88,7 +89,12 @@ def _together(
     """What two readings of a field come to; `None` where they contradict each other or one alone is not enough."""
     one, other = (reading.get(field) for reading in readings)
     if one and other and one.value != other.value:
-        return None
+        surest, doubtful = sorted((one, other), key=lambda found: -found.confidence)
+        if _letters(one.value) == _letters(other.value):  # but for the spaces
+            return Reading(max(one.value, other.value, key=len), round(surest.confidence, 4))
+        if not alone or surest.confidence < _ALONE or doubtful.confidence > _NO_READING:
+            return None
+        return Reading(surest.value, round(min(surest.confidence, _most(surest)), 4))
     best = max((found for found in (one, other) if found), key=lambda found: found.confidence)
     support = _support(best, label.second if best is one else label.first) if not (one and other) else None
     if one and other:
@@ -99,9 +105,12 @@ def _together(
         confidence = best.confidence if alone and best.confidence >= _ALONE else 0.0
     if best.confidence < LEAST_CONFIDENCE:
         confidence = 0.0
-    if best.form == "order unknown":
-        confidence = min(confidence, _ORDER_UNKNOWN)
-    return Reading(best.value, round(confidence, 4))
+    return Reading(best.value, round(min(confidence, _most(best)), 4))
+
+
+def _most(found: Found) -> float:
+    """The most confidence its form allows."""
+    return _ORDER_UNKNOWN if found.form == "order unknown" else 1.0
 
 
 def _support(found: Found, lines: Sequence[TextLine]) -> float | None:

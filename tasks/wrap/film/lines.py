@@ -19,6 +19,7 @@ _MOST_SKEW = 8.0  # degrees
 _LEAST_LETTERS = 3
 _MOST_LINES = 24
 _PLAIN = 90  # difference between neighbours, of 255, at letters that need no smoothing
+_ABOVE_GRAIN = 6.0  # times the difference elsewhere: what they must stand out as well
 _SHARE = 0.4  # of that difference: what is an edge of a letter as well
 _GAP = 1.25  # half the widest gap between words of a line, in letter heights
 
@@ -104,8 +105,9 @@ def _letters(edges: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 def _all_letters(picture: NDArray[np.uint8], seeds: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Boxes of all that has edges about as strong as the letters that are certain, and the size of letters."""
-    soft = bool(np.percentile(gradient_of(picture, soft=False)[seeds > 0], 75) < _PLAIN)
-    gradient = gradient_of(picture, soft=soft)
+    hard = gradient_of(picture, soft=False)
+    strength, grain = float(np.percentile(hard[seeds > 0], 75)), float(np.median(hard))
+    gradient = hard if strength > _PLAIN and strength > _ABOVE_GRAIN * grain else gradient_of(picture, soft=True)
     strength = float(np.percentile(gradient[seeds > 0], 75))
     _, boxes, keep = letters_among((gradient > _SHARE * strength).astype(np.uint8))
     return boxes[keep]

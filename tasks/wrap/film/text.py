@@ -1,6 +1,7 @@
 """Text as it was read: words with the probability that each is right, lines of them, labels of those."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,9 @@ class LabelText:
     mirrored: bool
     turn: int = 0
     rectangle: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def lines(self) -> tuple[TextLine, ...]:
+        """The surer reading of each line; lines that neither reading has are left out."""
+        pairs = zip_longest(self.first, self.second, fillvalue=TextLine(()))
+        return tuple(line for pair in pairs if (line := max(pair, key=lambda line: (bool(line.words), line.confidence))).words)
