@@ -1,7 +1,8 @@
 """How much a shape looks like a letter, in each of the eight ways in which a film may lie.
 
 A shape is compared, by normalised correlation, with every capital and digit of several fonts (`letters.json`, made by
-`benchmarks/letters.py`), upright and a little skewed. Its likeness to the best of them counts by the lead over any other.
+`benchmarks/letters.py`), in two weights, upright and a little skewed. How much it is like the best of them counts against how
+much it is like any other.
 """
 
 import json
@@ -27,14 +28,16 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Likeness:
-    """The letter a shape looks most like, how much (-1 to 1), by how much more than any other, and the ways it may stand in.
+    """The letter a shape looks most like, how much (-1 to 1), with how much doubt, and the ways it may stand in.
 
-    A way is (clockwise turn, whether mirrored before it) that sets the letter upright, the likeliest first.
+    `doubt` is the squared distance from this letter as a share of that from the next one: 0 for a perfect likeness, 1 where
+    both are as good (the ratio test of Lowe 2004). A way is (clockwise turn, whether mirrored before it) that sets the letter
+    upright, the likeliest first.
     """
 
     letter: str
     score: float
-    lead: float
+    doubt: float
     ways: tuple[tuple[int, bool], ...]
 
 
@@ -54,20 +57,27 @@ def _likeness(names: str, scores: NDArray[np.float32]) -> Likeness:
     order = np.argsort(-best, kind="stable")
     column = scores[:, order[0]]
     ways = tuple(WAYS[way] for way in np.argsort(-column, kind="stable") if column[way] >= column.max() - _ALIKE)
-    return Likeness(names[order[0]], float(best[order[0]]), float(best[order[0]] - best[order[1]]), ways)
+    score, other = float(best[order[0]]), float(best[order[1]])
+    return Likeness(names[order[0]], score, (1 - score) / max(1 - other, 1e-6), ways)
 
 
 @cache
 def _templates() -> tuple[str, NDArray[np.float32]]:
-    """Letters, and their pictures as unit vectors: (letters x fonts x skews) x pixels."""
+    """Letters, and their pictures as unit vectors: (letters x fonts x weights x skews) x pixels."""
     fonts: dict[str, list[list[str]]] = json.loads(Path(__file__).with_name("letters.json").read_text())
     vectors = [
-        _prepared(_skewed(np.array([[ink == "#" for ink in row] for row in rows], np.uint8), angle))
+        _prepared(_skewed(weight, angle))
         for drawn in fonts.values()
         for rows in drawn
+        for weight in _weights(np.array([[ink == "#" for ink in row] for row in rows], np.uint8))
         for angle in _SKEWS
     ]
     return "".join(fonts), np.stack(vectors)
+
+
+def _weights(mask: Mask) -> tuple[Mask, Mask]:
+    """The letter as the font has it, and bolder: letters cut of lead are thick."""
+    return mask, np.asarray(cv2.dilate(cv2.copyMakeBorder(mask, 0, 1, 0, 1, cv2.BORDER_CONSTANT), np.ones((2, 2), np.uint8)))
 
 
 def _skewed(mask: Mask, angle: float) -> Mask:

@@ -17,12 +17,12 @@ from tasks.wrap.film.letters import WAYS, Likeness, Mask, likenesses
 
 _WORKING_SIDE = 1600  # pixels of the longer side of the picture that is searched
 _MOST_ENLARGED = 3.0
-_LEVELS = range(40, 256, 8)  # of 255
-_LEAST_LEVELS = 6  # a marker stands out by so many steps between levels
+_LEVELS = range(40, 256, 12)  # of 255
+_LEAST_LEVELS = 4  # a marker stands out by so many steps between levels
 _SIZES = (0.011, 0.09)  # of a letter's longer side, as a share of the picture's
 _SAMPLES = 5  # levels at which a lasting shape is looked at
 _LEAST_SCORE = {"L": 0.93, "R": 0.9, "D": 0.94, "X": 0.9}  # the simpler the letter, the more there is that looks like it
-_LEAST_LEAD = 0.055
+_MOST_DOUBT = 0.64  # 0.8 squared, as Lowe has it
 _GAP = 0.9  # widest gap between letters of a word, in letter heights
 
 
@@ -71,7 +71,7 @@ class _Shape:
 
 @dataclass
 class _Track:
-    """One shape through the levels, and beside it all boxes of letter size at each level."""
+    """One shape through the levels, and all boxes around it at each level."""
 
     shapes: list[_Shape] = field(default_factory=list)
     around: list[NDArray[np.int32]] = field(default_factory=list)
@@ -129,20 +129,20 @@ def _same(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> b
 
 
 def _shapes(picture: NDArray[np.uint8], level: int) -> tuple[NDArray[np.int32], list[_Shape]]:
-    """(boxes of all regions of letter size, those regions that may be letters) above a level."""
+    """(boxes of all regions as long as a letter or longer, those regions that may be letters) above a level."""
     _, labels, found, _ = cv2.connectedComponentsWithStats((picture >= level).astype(np.uint8))
     longer, shorter = found[:, 2:4].max(axis=1), found[:, 2:4].min(axis=1)
     side = max(picture.shape)
-    sized = (longer >= _SIZES[0] * side) & (longer <= _SIZES[1] * side)
+    long = longer >= _SIZES[0] * side
     filled = found[:, 4] / (found[:, 2] * found[:, 3])
     inside = (found[:, :2] > 1).all(axis=1) & (found[:, :2] + found[:, 2:4] < np.array(picture.shape[::-1]) - 1).all(axis=1)
-    likely = sized & inside & (shorter >= 0.35 * longer) & (filled >= 0.15) & (filled <= 0.8)
+    likely = long & (longer <= _SIZES[1] * side) & inside & (shorter >= 0.35 * longer) & (filled >= 0.15) & (filled <= 0.8)
     shapes = []
     for number in np.flatnonzero(likely[1:]) + 1:
         left, top, width, height = (int(value) for value in found[number, :4])
         mask = (labels[top : top + height, left : left + width] == number).astype(np.uint8)
         shapes.append(_Shape((left, top, width, height), mask))
-    return found[1:][sized[1:], :4], shapes
+    return found[1:][long[1:], :4], shapes
 
 
 def _letter(track: _Track) -> tuple[Likeness, int] | None:
@@ -152,7 +152,7 @@ def _letter(track: _Track) -> tuple[Likeness, int] | None:
     best = max(range(_SAMPLES), key=lambda sample: looks[sample].score)
     look = looks[best]
     agreed = sum(other.letter == look.letter and other.ways[0] in look.ways for other in looks)
-    if look.score < _LEAST_SCORE.get(look.letter, 2.0) or look.lead < _LEAST_LEAD or agreed < 3:
+    if look.score < _LEAST_SCORE.get(look.letter, 2.0) or look.doubt > _MOST_DOUBT or agreed < 3:
         return None
     return look, sampled[best]
 
@@ -160,24 +160,19 @@ def _letter(track: _Track) -> tuple[Likeness, int] | None:
 def _marker(
     track: _Track, look: Likeness, level: int, letters: list[tuple[_Track, Likeness, int]], scale: float
 ) -> Marker | None:
-    """The marker that a letter is by itself, or with an X behind it; `None` where it is part of a word."""
-    box = track.shapes[level].box
+    """The marker that a letter is by itself, or with an X behind it; `None` where, at any level, it is part of a word."""
     turns = {turn for turn, _ in look.ways}
-    beside = [other for turn in turns for other in _in_line(box, track.around[level], turn)]
-    text = look.letter
-    if text == "D" and len(set(beside)) == 1:
-        other = next((other for other, _, _ in letters if beside[0] in [shape.box for shape in other.shapes]), None)
-        behind = [way for way in look.ways if other and _is_behind(box, beside[0], way)]
-        if not behind or not any(look.letter == "X" for found, look, _ in letters if found is other):
-            return None
-        return _placed("DX", _union(box, beside[0]), _ways_of(behind), look.score, scale)
-    if text == "X" or beside:
-        return None
-    return _placed(text, box, look.ways, look.score, scale)
-
-
-def _ways_of(ways: list[tuple[int, bool]]) -> tuple[tuple[int, bool], ...]:
-    return tuple(ways)
+    beside = [
+        {other for turn in turns for other in _in_line(shape.box, around, turn)}
+        for shape, around in zip(track.shapes, track.around, strict=True)
+    ]
+    box = track.shapes[level].box
+    if look.letter == "D" and len(beside[level]) == 1:
+        (other,) = beside[level]
+        crosses = [shape.box for found, likeness, _ in letters if likeness.letter == "X" for shape in found.shapes]
+        ways = tuple(way for way in look.ways if _is_behind(box, other, way))
+        return _placed("DX", _union(box, other), ways, look.score, scale) if other in crosses and ways else None
+    return None if look.letter == "X" or any(beside) else _placed(look.letter, box, look.ways, look.score, scale)
 
 
 def _placed(

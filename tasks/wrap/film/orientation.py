@@ -57,7 +57,7 @@ def decide_orientation(
     file_turn: int | None,
     file_mirrored: bool | None,
 ) -> Orientation:
-    """The orientation of a film (`pixels`: rows x columns [x 3], unsigned, dark is zero) with the labels and markers read on it.
+    """The orientation of a film (`pixels`: rows x columns [x 3], unsigned, dark is zero) with its labels and markers.
 
     `file_turn` and `file_mirrored` are what its file says in an orientation tag. A tag that says upright counts for nothing:
     every program writes it unasked.
@@ -81,7 +81,7 @@ def decide_orientation(
 
 
 def upright_ways(up: int | None) -> frozenset[Way]:
-    """The ways that set a film upright whose top is up after a clockwise turn by `up`; mirrored first, it turns the other way."""
+    """The ways that set a film upright whose top is up after a clockwise turn by `up`; a mirrored one turns the other way."""
     return frozenset() if up is None else frozenset({(up, False), (-up % 360, True)})
 
 
