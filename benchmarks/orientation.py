@@ -2,8 +2,8 @@
 
 usage: python -m benchmarks.orientation [--all] [--no-labels]
 
-Without `--all` each picture lies in one of the ways, in turn. `--no-labels` reads markers only, which is many times quicker. Says
-how many quarter turns and mirrorings were decided and how many wrongly, by what they rest on; wrong ones are named.
+Without `--all` each picture lies in one of the ways, in turn. `--no-labels` reads markers only, which is many times quicker.
+Says how many quarter turns and mirrorings were decided and how many wrongly, by what they rest on; wrong ones are named.
 """
 
 import csv

@@ -30,8 +30,8 @@ _GAP = 0.9  # widest gap between letters of a word, in letter heights
 class Marker:
     """A letter of lead: L, R, D or DX; its box in pixels of the scan, and the ways in which it may lie.
 
-    A way is (clockwise turn in degrees, whether mirrored before that) that sets it upright; a D has two, since mirrored and
-    turned by 180 degrees it is the same. `turn` and `mirrored` are `None` where the ways differ in them. `confidence` is how
+    A way is (clockwise turn in degrees, whether mirrored before that) that sets it upright; a D has two, since upside down
+    and mirrored it is the same. `turn` and `mirrored` are `None` where the ways differ in them. `confidence` is how
     much it looks like the letter, 0 to 1.
     """
 
