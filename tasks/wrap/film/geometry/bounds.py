@@ -59,18 +59,19 @@ def find_films(pixels: NDArray[Any], bits: int) -> Found:
 
 
 def _on_bed(gray: NDArray[Any], copy: WorkingCopy, bed: Bed) -> Found:
-    films, covered, left_over = [], 0, 0
+    films, covered, left_over, stepped = [], 0, 0, False
     for piece, box in _pieces(bed):
         rectangle = rectangle_of(piece)
         if rectangle is None or not _may_be_film(rectangle, copy, bed):
             left_over += int(piece.sum())
             continue
-        if is_stepped(piece, rectangle):
-            return Found((), TOUCHING)
+        stepped |= is_stepped(piece, rectangle)
         covered += int(piece.sum())
         films.append(_measured(gray, copy, bed, rectangle, box))
     if left_over > _MOST_LEFT_OVER * covered or covered < _LEAST_COVER * copy.gray.size:
         return Found()  # rectangles among other things, or small ones: labels on a dark film
+    if stepped:
+        return Found((), TOUCHING)
     films.sort(key=lambda film: (film.extent[1], film.extent[0]))
     doubt = doubt_about(films, left_over) if len(films) > 1 else None
     return Found(() if doubt == LEVEL else tuple(films), doubt)
