@@ -36,7 +36,7 @@ def measure_place(bounds: FilmBounds | None, dpi: tuple[float, float] | None) ->
     if bounds is None or set(bounds.cut_off) == set(SIDES):
         return {}
     facts: dict[str, Any] = {"qc_skew": float(bounds.skew), "qc_cut_off": bool(bounds.cut_off)}
-    if dpi and not bounds.cut_off:
+    if dpi and not bounds.cut_off and bounds.unseen is None:
         short, long = sorted(_sides(bounds, dpi))
         for name, (nominal_short, nominal_long) in sorted(FORMATS.items(), key=lambda item: _distance(item[1], short, long)):
             ratios = short / nominal_short - 1, long / nominal_long - 1
