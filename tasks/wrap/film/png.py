@@ -21,6 +21,7 @@ _TAKEN = (
     | {(_PALETTE, bits) for bits in (1, 2, 4, 8)}
     | {(_COLOUR, 8), (_COLOUR_ALPHA, 8), (_GRAY_ALPHA, 8), (_GRAY_ALPHA, 16)}
 )
+_LOOKED_AT = frozenset({b"IHDR", b"tRNS", b"sBIT", b"pHYs", b"eXIf"})
 _EXPANDED_BY = {1: 255, 2: 85, 4: 17}  # libpng spreads fewer than 8 bits over a byte; this takes them back
 
 
@@ -92,7 +93,7 @@ def _dpi(physical: bytes) -> tuple[float, float] | None:
 
 
 def _chunks(data: bytes) -> tuple[dict[bytes, bytes], int]:
-    """First chunk of each type up to IEND, and the bytes of all IDAT.
+    """First chunk of each type that is looked at, up to IEND, and the bytes of all IDAT.
 
     Raises `QuarantineError` where one is cut off or its CRC-32 is wrong.
     """
@@ -109,7 +110,7 @@ def _chunks(data: bytes) -> tuple[dict[bytes, bytes], int]:
             raise QuarantineError("a damaged PNG: a checksum is wrong")
         if kind == b"IDAT":
             stored += length
-        else:
+        elif kind in _LOOKED_AT:
             chunks.setdefault(kind, bytes(view[position + 8 : end - 4]))
         if kind == b"IEND":
             return chunks, stored
