@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.wrap.film import rapid, tesseract
 from tasks.wrap.film.lines import levelled, resized, text_lines
-from tasks.wrap.film.regions import for_reading, text_regions
+from tasks.wrap.film.regions import Region, for_reading, text_regions
 from tasks.wrap.film.text import LabelText, TextLine
 
 __all__ = ["LabelText", "TextLine", "engine_for", "read_labels"]
@@ -32,11 +32,15 @@ def read_labels(pixels: NDArray[Any], setting: str) -> list[LabelText]:
     """Labels of a film (rows x columns [x 3], unsigned), the fullest first; `setting` is `[wrap] ocr`."""
     gray = for_reading(pixels)
     readers = _readers(setting)
-    return [
-        replace(label, rectangle=region.in_scan(gray.shape, pixels.shape))
-        for region in text_regions(gray)
-        if (label := _read_region(region.cut(gray), readers))
-    ]
+    labels: list[LabelText] = []
+    read: list[Region] = []
+    for region in text_regions(gray):
+        if any(known.surrounds(region) for known in read):
+            continue  # read already, with that one's margin
+        if label := _read_region(region.cut(gray), readers):
+            read.append(region)
+            labels.append(replace(label, rectangle=region.in_scan(gray.shape, pixels.shape)))
+    return labels
 
 
 def engine_for(setting: str) -> str:

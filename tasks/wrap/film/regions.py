@@ -43,11 +43,19 @@ class Region:
 
     def cut(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The region with some margin, dark letters on a light ground."""
-        across, down = (_MARGIN + int(_WIDER * size) for size in (self.width, self.height))
-        top, left = max(0, self.top - down), max(0, self.left - across)
-        crop = gray[top : self.top + self.height + down, left : self.left + self.width + across]
+        left, top, right, bottom = self._surroundings()
+        crop = gray[max(0, top) : bottom, max(0, left) : right]
         ground = gray[self.top : self.top + self.height, self.left : self.left + self.width]
         return crop if _lighter_ground(ground) else np.asarray(255 - crop)
+
+    def surrounds(self, other: "Region") -> bool:
+        """Whether the middle of another region lies in what `cut` gives of this one."""
+        left, top, right, bottom = self._surroundings()
+        return left <= other.left + other.width / 2 <= right and top <= other.top + other.height / 2 <= bottom
+
+    def _surroundings(self) -> tuple[int, int, int, int]:
+        across, down = (_MARGIN + int(_WIDER * size) for size in (self.width, self.height))
+        return self.left - across, self.top - down, self.left + self.width + across, self.top + self.height + down
 
     def in_scan(self, working: tuple[int, ...], scan: tuple[int, ...]) -> tuple[int, int, int, int]:
         """(left, top, width, height) in pixels of the scan; shapes are (rows, columns, ...) of working copy and scan."""
@@ -64,11 +72,16 @@ def _lighter_ground(region: NDArray[np.uint8]) -> bool:
 
 
 def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """An 8-bit working copy (rows x columns, longest side at most 2,400), stretched between the 0.5th and 99.5th percentile."""
+    """An 8-bit working copy (rows x columns, longest side at most 2,400), stretched between the 0.5th and 99.5th percentile.
+
+    A small picture is doubled: its letters are small as well.
+    """
     gray = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     scale = WORKING_SIDE / max(gray.shape)
     if scale < 1:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    elif scale >= 2:
+        gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     low, high = np.percentile(gray[::4, ::4], (0.5, 99.5))
     stretched = (gray.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
     return _without_bars(np.asarray(np.clip(stretched, 0, 255).astype(np.uint8)))
