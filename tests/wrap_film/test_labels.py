@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.label_films import label_film
+from benchmarks.labels import outcome
 from tasks.wrap.film.columns import label_columns
 from tasks.wrap.film.dates import parse_date
 from tasks.wrap.film.decode import decode
@@ -188,7 +190,7 @@ def test_a_film_without_text_gives_nothing() -> None:
 
 @pytest.mark.slow
 def test_real_films_precision_before_recall(realdata: Path) -> None:
-    """Printed labels: recall at least 0.85 with precision at least 0.97; nothing invented on the hand-written ones."""
+    """Printed labels: recall at least 0.97 and nothing wrong; nothing invented on the hand-written ones."""
     counts: Counter[str] = Counter()
     with (realdata / "films" / "truth.csv").open(encoding="utf-8") as lines:
         for film in csv.DictReader(lines):
@@ -201,5 +203,59 @@ def test_real_films_precision_before_recall(realdata: Path) -> None:
                 same = sorted(re.findall(r"\w+", value)) == sorted(re.findall(r"\w+", want))
                 counts["present"] += bool(want) and film["style"] != "hand"
                 counts["right" if same else "wrong"] += bool(value)
-    assert counts["right"] / counts["present"] >= 0.85
-    assert counts["right"] / (counts["right"] + counts["wrong"]) >= 0.97
+    assert counts["right"] / counts["present"] >= 0.97
+    assert counts["wrong"] == 0
+
+
+@pytest.mark.slow
+def test_made_up_films_of_every_style() -> None:
+    """Two films of each style of the benchmark: most fields are read, none wrongly, and the fullest label says how it lies."""
+    counts: Counter[str] = Counter()
+    for number in range(14):
+        film = label_film(number)
+        labels = read_labels(film.pixels, "auto")
+        got = read_fields(labels, YEARS)
+        for field in ("patient_name", "patient_id", "birth_date", "study_date", "accession"):
+            counts[outcome(field, film.fields.get(field, ""), got[field].value if field in got else "")] += 1
+        if got:
+            assert (labels[0].turn, labels[0].mirrored) == (film.turn, film.mirrored), number
+    assert counts["wrong"] == counts["invented"] == 0
+    assert counts["right"] >= 0.85 * (counts["right"] + counts["missed"])
+
+
+def test_where_a_label_lies_in_the_scan() -> None:
+    (found,) = read_labels(film_with_label(0, False, dark=False, dtype=np.uint8), "auto")
+    left, top, width, height = found.rectangle
+    # Letters begin at (80, 75), and four lines of 48 pixels follow, on a label that ends at (560, 280).
+    assert 20 <= left <= 90 and 40 <= top <= 90 and 400 <= left + width <= 600 and 230 <= top + height <= 320
+    assert [line.text for line in found.lines][1] == "ID: 97633526"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("NAME: O'LEARY, CLARA", "O'LEARY^CLARA"),
+        ("NAME: O\u2019LEARY, CLARA", "O'LEARY^CLARA"),
+        ("PATIENT NAME: HALL-BAKER^URSULA^F", "HALL-BAKER^URSULA F"),
+        ("NAME SMITH, JOHN JR", "SMITH^JOHN"),
+        ("NAME: DR SMITH, JOHN", "SMITH^JOHN"),
+        ("NAME: SMITH, JOHN M", "SMITH^JOHN M"),
+        ("NAME: SMITH", None),
+        ("NAME: 12345, 678", None),
+    ],
+)
+def test_names_under_a_heading(line: str, expected: str | None) -> None:
+    assert values(label(line, "ID: 97633526")).get("patient_name") == expected
+
+
+def test_words_that_only_one_engine_parts_are_agreed_on() -> None:
+    assert values(label("PT: REIAER JORDAN", "ID: 97633526", second=("PT:REIAERJORDAN", "ID:97633526"))) == {
+        "patient_id": "97633526",
+        "patient_name": "REIAER^JORDAN",
+    }
+
+
+def test_slashes_may_be_day_first() -> None:
+    lines = [label("DATE 03/04/1991", "ID: 97633526")]
+    assert read_fields(lines, YEARS)["study_date"].value == "19910304"
+    assert read_fields(lines, YEARS, day_first=True)["study_date"].value == "19910403"
