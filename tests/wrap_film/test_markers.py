@@ -46,6 +46,14 @@ def test_a_d_is_the_same_upside_down_and_mirrored(way: tuple[int, bool]) -> None
     assert (marker.mirrored, marker.side) == (None, "R")
 
 
+@pytest.mark.parametrize("way", [(0, False), (270, True)])
+def test_dx_is_the_right_side_and_not_a_d_in_a_word(way: tuple[int, bool]) -> None:
+    (marker,) = read_markers(lying(film("DX"), way))
+    assert (marker.text, marker.side) == ("DX", "R")
+    assert way in marker.ways
+    assert read_markers(lying(film("XD"), way)) == []
+
+
 def test_the_box_is_in_pixels_of_the_scan() -> None:
     drawn = film("R")
     (marker,) = read_markers(drawn)
