@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-audit clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit clean
 
 venv: $(STAMP)
 
@@ -41,6 +41,13 @@ bench-engine: venv
 
 bench-status: venv
 	$(BIN)/python -m benchmarks.status
+
+bench-wrap: venv
+	$(BIN)/python -m benchmarks.wrap
+
+bench-labels: venv
+	$(BIN)/python -m benchmarks.labels
+	$(BIN)/python -m benchmarks.ocr
 
 bench-audit: venv
 	$(BIN)/python -m benchmarks.audit

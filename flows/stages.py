@@ -78,8 +78,8 @@ WRAP_VIEW = """
 ASSEMBLE_VIEW = """
     SELECT b.object_key, b.item_key, b.kind, b.group_key, b.assembly_key, i.source, i.source_order, i.path, i.page, i.jacket,
            i.listing, i.sha256 AS item_sha256, b.sop_instance_uid, b.study_instance_uid, b.series_instance_uid, b.modality,
-           b.body_part, b.film_bounds, b.pixel_sha256, b.label_patient_name, b.label_patient_id, b.label_birth_date, b.label_sex,
-           b.label_study_date, b.label_accession, b.label_patient_name_origin, b.label_patient_id_origin,
+           b.body_part, b.film_bounds, b.pixel_sha256, b.label_patient_name, b.label_patient_id, b.label_birth_date,
+           b.label_sex, b.label_study_date, b.label_accession, b.label_patient_name_origin, b.label_patient_id_origin,
            b.label_birth_date_origin, b.label_sex_origin, b.label_study_date_origin, b.fingerprint AS object_fingerprint,
            (SELECT count(DISTINCT t.jacket) FROM items t
             WHERE t.sha256 = i.sha256 AND t.kind = 'film' AND t.jacket IS DISTINCT FROM i.jacket) AS other_jackets

@@ -304,8 +304,6 @@ _NOT_YET = {
     ("source", "pacs"): 'a source of kind "pacs" is not built yet: export the PACS to a folder and use kind = "archive"',
     ("target", "dicomweb"): 'a target of kind "dicomweb" is not built yet: use kind = "dimse" or "embedded"',
     ("runner", "dask"): '[run] runner = "dask" is not built yet: use "processes" or "threads"',
-    ("ocr", "rapidocr"): '[wrap] ocr = "rapidocr" is not built yet: use "auto", "tesserocr" or "pytesseract"',
-    ("turn", "pr"): '[wrap] turn = "pr" is not built yet: leave it at "pixels"',
     ("study_uid", "order"): '[reconcile] study_uid = "order" is not built yet: leave it at "minted"',
 }
 _URL = re.compile("[a-z][a-z0-9+.-]+://")
@@ -320,7 +318,6 @@ def _refuse_what_is_not_built(raw: dict[str, Any], file: Path) -> None:
     asked = [("source", s.get("kind")) for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
     asked.append(("target", section("target").get("kind")))
     asked.append(("runner", section("run").get("runner")))
-    asked += [("ocr", section("wrap").get("ocr")), ("turn", section("wrap").get("turn"))]
     asked.append(("study_uid", section("reconcile").get("study_uid")))
     asked.append(("index", isinstance(section("patients").get("index"), list)))
     for name, value in asked:

@@ -21,6 +21,7 @@ LARGEST_RATIO = (
     100  # of unpacked to packed bytes, from `RATIO_COUNTS_FROM` on: blank frames pack 1000 to 1, but not a disc of them
 )
 RATIO_COUNTS_FROM = 10**9
+STEEP_COUNTS_FROM = 2**28  # bytes of one member; what unpacks to less does no harm
 CHUNK = 2**20
 _IN_MEMORY = (
     64 * 2**20
@@ -30,6 +31,9 @@ _ENCRYPTED = Recognised(None, "other", "quarantined", "the member is encrypted: 
 _UNKNOWN_PACKING = Recognised(None, "other", "quarantined", "the member is packed by a method that is not known here")
 _DAMAGED = Recognised(None, "other", "quarantined", "the member is damaged and cannot be unpacked")
 _TOO_LARGE = Recognised(None, "other", "quarantined", "the member is larger than 2 GiB: unpack it into the source")
+_STEEP = Recognised(
+    None, "other", "quarantined", "the member unpacks to over 100 times its size: if it is no bomb, unpack it into the source"
+)
 EMPTY = Recognised(None, "other", "quarantined", "the file is empty")
 NESTED = Recognised(
     "application/zip", "other", "review", "an archive in an archive that is not opened yet: unpack it into the source"
@@ -105,7 +109,10 @@ def _member_items(
 def _refused(member: zipfile.ZipInfo) -> Recognised | None:
     if member.flag_bits & 0x1:
         return _ENCRYPTED
-    return _TOO_LARGE if member.file_size > LARGEST_ITEM else None
+    if member.file_size > LARGEST_ITEM:
+        return _TOO_LARGE
+    steep = member.file_size > STEEP_COUNTS_FROM and member.file_size > LARGEST_RATIO * member.compress_size
+    return _STEEP if steep else None
 
 
 def recognised(reading: Reading, path: str, source: FilmSource | ArchiveSource) -> Recognised:

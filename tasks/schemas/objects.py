@@ -93,6 +93,7 @@ OBJECTS = Table(
             column("source_header", BYTES, "legacy: data set before Pixel Data as it came; film: composed from the scan"),
             column("source_trailer", BYTES, "legacy: elements after Pixel Data as they came"),
             column("source_transfer_syntax_uid", TEXT, "how `source_header` and `source_trailer` are encoded"),
+            column("source_left_out", TEXT, "parts of the scan's file that were not taken over, such as a JPEG's comments"),
             column("modality", TEXT, "Modality (0008,0060)"),
             column("body_part", TEXT, "Body Part Examined (0018,0015), where a label or the manifest names it"),
             column(
@@ -122,7 +123,8 @@ OBJECTS = Table(
             column(
                 "film_bounds",
                 TEXT,
-                "JSON object: `films` on the bed, four corners (column, row) each in pixels of the scan; `doubt`, why they may be one",
+                "JSON object: `films` on the bed, four corners (column, row) each in pixels of the scan; `doubt`, why they may "
+                "not be cut apart",
             ),
             column("rotation", NUMBER, "clockwise turn in degrees that sets the film upright; null: not decided"),
             column("mirrored", FLAG, "whether the film lies mirrored; null: not decided"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from tasks.schemas import TABLES
+from tasks.workspace.digitizers import digitizers_sql
 from tasks.workspace.folding import Fold, is_worth_folding, newest_fold, quoted, write_fold
 from tasks.workspace.layout import Workspace
 from tasks.workspace.manifest import DataFile
@@ -66,6 +67,7 @@ def define_views(
         QUALIFY row_number() OVER (PARTITION BY study_instance_uid ORDER BY commit DESC, decided_at DESC) = 1""")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW unsettled_studies AS {UNSETTLED_STUDIES}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW digitizers AS {digitizers_sql()}")
 
 
 def fold(workspace: Workspace, snapshot: Snapshot) -> None:

@@ -35,6 +35,11 @@ def film_pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
+def upright(scan: np.ndarray, turn: int | None, mirrored: bool | None) -> np.ndarray:
+    """A scan mirrored left to right and then turned clockwise, where its turn is known."""
+    return scan if turn is None else np.rot90(np.fliplr(scan) if mirrored else scan, -turn // 90)
+
+
 def source_file(folder: Path, path: str) -> bytes:
     """The content of a file, or of an archive's member (`file!member`)."""
     file, _, member = path.partition("!")

@@ -49,6 +49,7 @@ ae_title = "ORTHANC"
 
 _ITEMS = """
     SELECT i.source, i.path, i.kind, i.state, i.reason, o.sop_instance_uid, o.study_instance_uid, o.pixel_sha256,
+           o.rotation, o.mirrored,
            o.label_patient_id, l.patient_id, l.decision, h.changes, r.read_back_sha256
     FROM items i LEFT JOIN objects o USING (item_key) LEFT JOIN links l USING (study_instance_uid)
     LEFT JOIN headers h USING (object_key) LEFT JOIN receipts r ON r.sop_instance_uid = o.sop_instance_uid

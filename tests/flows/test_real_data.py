@@ -82,7 +82,11 @@ def test_the_archive_holds_what_is_verified_once_and_nothing_else(migrated: Migr
 
 def test_pixels_of_films_are_those_of_their_files(migrated: Migration, debian_tool: Tool) -> None:
     for item in migrated.verified("scans"):
+        if item["pixel_sha256"] is None:
+            continue  # the presentation state of a film that keeps its source's codestream
         expected = independent.film_pixels(migrated.data / "films/scans" / item["path"])
+        if not item["path"].endswith(".jpg"):
+            expected = independent.upright(expected, item["rotation"], item["mirrored"])
         found = independent.pixels(migrated.held[item["sop_instance_uid"]].read_bytes(), debian_tool, migrated.scratch)
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape), item["path"]
         assert np.array_equal(found, expected), item["path"]

@@ -6,6 +6,7 @@ from typing import Any
 from tasks.reconcile.assemble import (
     MISFILED,
     OTHER_JACKET,
+    SEVERAL_FILMS,
     TWO_CONTENTS,
     TWO_PATIENTS,
     TWO_PATIENTS_IN_STUDY,
@@ -117,3 +118,20 @@ def test_each_body_part_is_a_series_of_the_study(tmp_path: Path) -> None:
     assert uids(found) == [0, 0, 0]
     chest, hand, again = (s["series_instance_uid"] for s in found)
     assert chest == again != hand
+
+
+def test_a_presentation_state_is_in_a_series_of_its_own_and_counts_as_no_film(tmp_path: Path) -> None:
+    rows = [
+        film(name, modality=kind, **ANN, study_date="19600101") for name, kind in zip("abc", ("RG", "PR", "RG"), strict=True)
+    ]
+    found = studies(rows, tmp_path)
+    assert uids(found) == [0, 0, 0]
+    assert [s["instance_number"] for s in found] == [1, 1, 2]
+    assert found[0]["series_instance_uid"] == found[2]["series_instance_uid"] != found[1]["series_instance_uid"]
+    assert {json.loads(s["evidence"])["films"] for s in found} == {2}
+
+
+def test_films_that_may_not_be_told_apart_are_for_a_person(tmp_path: Path) -> None:
+    bounds = json.dumps({"films": [], "doubt": "they lie level"})
+    (found,) = studies([film("a", film_bounds=bounds, **ANN, study_date="19600101")], tmp_path)
+    assert found["conflict"] == SEVERAL_FILMS

@@ -210,3 +210,17 @@ def test_real_character_sets(realdata: Path) -> None:
         to_utf8(ours)
         assert names(read_data_set(header_bytes(ours))) == expected[path], path.name
     assert sum(not "".join(found).isascii() for found in expected.values()) >= 10
+
+
+def test_a_presentation_state_refers_to_the_series_that_its_film_came_into() -> None:
+    row = film_header(film("a"))
+    state = read_data_set(row["source_header"])
+    image, series = Dataset(), Dataset()
+    image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7.2", "2.25.11"
+    series.SeriesInstanceUID, series.ReferencedImageSequence = "2.25.12", [image]
+    state.ReferencedSeriesSequence = [series]
+    row |= {"source_header": header_bytes(state), "instance_number": 1, "series_instance_uid": SERIES, "pixel_header": None}
+    study = FilmStudy("", "", "", ("2.25.13", SERIES), {"2.25.11": "2.25.13"})
+    header = read_data_set(compose_header(row, PERSON, study, NOW, "STE")["header"])
+    assert header.ReferencedSeriesSequence[0].SeriesInstanceUID == "2.25.13"
+    assert header.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID == "2.25.11"

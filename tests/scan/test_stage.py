@@ -193,3 +193,12 @@ def test_only_the_damaged_encrypted_or_strangely_packed_member_is_quarantined(
         reasons = scanned(migration, disc_folder, data)
         assert reasons["a.zip!good"][0] == "done"
         assert reasons["a.zip!last"][0] == "quarantined" and says in reasons["a.zip!last"][1]
+
+
+def test_a_steep_member_is_not_unpacked_and_its_neighbours_are(
+    migration: MakeMigration, disc_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.scan.archives.STEEP_COUNTS_FROM", 10_000)
+    reasons = scanned(migration, disc_folder, zipped({"steep": bytes(100_000), "plain": b"notes"}))
+    assert reasons["a.zip!steep"][0] == "quarantined" and "100 times" in reasons["a.zip!steep"][1]
+    assert reasons["a.zip!plain"][0] != "quarantined"

@@ -30,7 +30,7 @@ def context_for(folder: Path, scans: Path, **settings: Any) -> StageContext:
     digitizer = {"manufacturer": "VIDAR", "model": "Diagnostic PRO", "serial": "4711", "dpi": settings.get("dpi", 150.0)}
     configuration = Configuration.model_validate(
         {
-            "project": {"name": "test", "workspace": folder},
+            "project": {"name": "test", "workspace": folder, "now": "2026-01-02T03:04:05Z"},
             "wrap": {"codec": settings.get("codec", "jpeg-ls"), "ocr": settings.get("ocr", "auto")},
             "source": [
                 {

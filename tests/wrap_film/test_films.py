@@ -29,8 +29,12 @@ def test_all_films_and_some_twice(realdata: Path, tmp_path: Path, debian_tool: C
     )
     assert Counter(outcome.outcome for outcome in outcomes) == {"done": 48}
     for row, outcome in zip(rows, outcomes, strict=True):
-        (made,) = outcome.rows["objects"]
+        made, *states = outcome.rows["objects"]
         pixels = cv2.imread(str(scans / row["path"]), cv2.IMREAD_UNCHANGED)
+        to_turn = made["rotation"] is not None and bool(made["rotation"] or made["mirrored"])
+        assert len(states) == (row["path"].endswith(".jpg") and to_turn)
+        if made["rotation"] is not None and not row["path"].endswith(".jpg"):
+            pixels = np.rot90(np.fliplr(pixels) if made["mirrored"] else pixels, -made["rotation"] // 90)
         np.testing.assert_array_equal(next(decoded_frames(whole_object(made, first.staging))), pixels)
         file = save(made, first.staging, tmp_path / "object.dcm")
         done = subprocess.run([debian_tool("dciodvfy"), "-new", file], capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 
@@ -58,7 +58,11 @@ def wrap_film(row: Row, context: StageContext) -> Iterable[Outcome]:
         raise QuarantineError("a film outside a film source: report it with the item's key")
     film = _decoded(row, source, context)
     found = find_films(film.pixels, film.bits_stored)
-    objects = [made for on_scan in _films(film, found) for made in _objects(on_scan, found, row, source, context)]
+    films = list(_films(film, found))
+    del film
+    objects: list[dict[str, Any]] = []
+    while films:  # one film at a time, none kept: of a large one there is no room for two
+        objects += _objects(films.pop(0), found, row, source, context)
     yield Outcome(row["item_key"], row["item_key"], rows={"objects": objects})
 
 
@@ -83,12 +87,15 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
     turn, mirrored = facts.orientation.turn or 0, facts.orientation.turn is not None and bool(facts.orientation.mirrored)
     lies_upright = not turn and not mirrored
     by_viewer = not lies_upright and (settings.turn == "pr" or on_scan.film.codestream is not None)
-    film = on_scan.film if lies_upright or by_viewer else turned(on_scan.film, turn, mirrored)
+    if not lies_upright and not by_viewer:
+        on_scan = replace(on_scan, film=turned(on_scan.film, turn, mirrored))
+    film = on_scan.film
 
-    sop_class = sop_class_of(film, source.digitizer)
+    digitizer = source.digitizer
+    sop_class = sop_class_of(film, digitizer)
     key = object_key(row["item_key"], on_scan.key_part)
     attributes = pixel_attributes(film, sop_class)
-    header = film_header(film, sop_class, key, modality_of(listing) or source.modality, source.digitizer, facts.examination)
+    header = film_header(film, sop_class, key, modality_of(listing) or source.modality, digitizer, facts.examination)
     if not by_viewer:
         describe_turn(header, turn, mirrored)
         if facts.orientation.patient_orientation:
@@ -104,6 +111,9 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
         "pixel_sha256": staged.pixel_sha256,
         "pixel_hash_kind": staged.pixel_hash_kind,
         "pixel_header": header_bytes(attributes),
+        "qc_digitizer": " ".join(filter(None, (digitizer.manufacturer, digitizer.model, digitizer.serial))) or None,
+        "qc_scanned_at": film.scanned_at,
+        "source_left_out": "; ".join(film.left_out) or None,
         "rows": film.pixels.shape[0],
         "columns": film.pixels.shape[1],
         "frames": 1,

@@ -38,7 +38,7 @@ def decode_tiff(data: bytes, number: int) -> DecodedFilm:
     The pixels may be a read-only view of `data`.
     """
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        with io.BytesIO(data) as stream, tifffile.TiffFile(stream) as tiff:
             page = tiff.pages[number - 1]
             _check(page, len(data))
             tags = {tag.name: tag.value for tag in page.tags}
@@ -89,7 +89,7 @@ def _pixels(data: bytes, page: Any) -> NDArray[Any]:
     # Where the data lie in one piece and are aligned, the bytes of the file are the pixels.
     if kind and kind.isnative and page.is_contiguous and page.planarconfig == 1 and page.dataoffsets[0] % kind.itemsize == 0:
         return np.frombuffer(data, kind, int(np.prod(shape)), page.dataoffsets[0]).reshape(shape)
-    pixels: NDArray[Any] = page.asarray()
+    pixels: NDArray[Any] = page.asarray(buffersize=2**24)
     if samples > 1 and page.planarconfig == 2:
         pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
     if pixels.shape != shape:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.schemas import TABLES
-from tasks.wrap.film.quality.drift import digitizers_sql
+from tasks.workspace.digitizers import digitizers_sql
 
 SCHEMA = TABLES["objects"].schema
 
