@@ -58,7 +58,7 @@ class LabelFilm:
     style: str
     fields: dict[str, str]
     barcode: str
-    turn: int  # clockwise degrees that set it upright, after undoing the mirroring
+    turn: int  # clockwise degrees that set the label upright, after undoing the mirroring
     mirrored: bool
 
 
@@ -84,7 +84,7 @@ def label_film(number: int, grounds: Sequence[Path] = ()) -> LabelFilm:
     picture = np.ascontiguousarray(np.rot90(np.fliplr(picture) if mirrored else picture, quarter))
     if random.random() < 0.3:
         picture = picture.astype(np.uint16) * 16 + random.integers(0, 16, picture.shape, dtype=np.uint16)
-    turn = (-90 * quarter if mirrored else 90 * quarter) % 360
+    turn = ((-90 if mirrored else 90) * quarter + (90 if style == "typed90" else 0)) % 360
     return LabelFilm(picture, style, fields, barcode, turn, mirrored)
 
 
