@@ -113,7 +113,8 @@ OBJECTS = Table(
                 "label_regions",
                 TEXT,
                 "JSON list of what was read where: `left`, `top`, `width`, `height` in pixels of the scan, `turn` (clockwise "
-                "degrees that set the text upright), `mirrored`, `text`, `origin` (`ocr` or `barcode`)",
+                "degrees that set the text upright), `mirrored`, `text`, `legible` (hand-writing mostly is not), `origin` "
+                "(`ocr` or `barcode`)",
             ),
             column(
                 "markers",

@@ -26,8 +26,8 @@ def tiff(pixels: NDArray[Any], **tags: Any) -> bytes:
 
 
 def test_each_film_that_lies_apart_is_an_object_with_the_pixels_of_its_place(wrap: Wrap) -> None:
-    films = [synthetic_film(700, 520, seed) for seed in (1, 2)]
-    lying, size = laid_out(films, 2, 120, 0.0, 3)
+    films = [np.clip(synthetic_film(800, 420, 1), 0.15, 0.9), np.clip(synthetic_film(560, 600, 2), 0.15, 0.9)]
+    lying, size = laid_out(films, 2, 120, 2.0, 3)
     scan, truth = compose(bed_of(*size, "bright", 3), lying)
     outcome, staging = wrap("a.tif", tiff(scan))
     assert outcome.outcome == "done", outcome.reason

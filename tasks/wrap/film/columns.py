@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tasks.schemas import LABEL_FIELDS
+from tasks.wrap.film.barcodes import Barcode
 from tasks.wrap.film.dates import parse_date
 from tasks.wrap.film.facts import FilmFacts
 from tasks.wrap.film.geometry import FilmBounds
-from tasks.wrap.film.labels import Reading
+from tasks.wrap.film.labels import Reading, legible_share
 from tasks.wrap.film.markers import Marker
 from tasks.wrap.film.text import LabelText
 
 MANIFEST_YEARS = (1850, 2099)
+_LEGIBLE = 0.5  # the share of a label's lines that was read with some certainty; hand-writing mostly stays below
 MANIFEST_CONFIDENCE = 0.5  # a vendor's index says what the jacket should hold, not what this film shows
 
 
@@ -22,8 +24,8 @@ def fact_columns(facts: FilmFacts, listing: Mapping[str, str]) -> dict[str, Any]
     examination, orientation = facts.examination, facts.orientation
     return {
         **label_columns(facts.fields, listing),
-        "label_text": "\n".join(line.text for label in facts.labels for line in label.first if line.text),
-        "label_regions": _json(map(_region, facts.labels)),
+        "label_text": "\n".join(line.text for label in facts.labels for line in label.lines if line.text),
+        "label_regions": _json([*map(_region, facts.labels), *map(_barcode, facts.barcodes)]),
         "markers": _json(map(_marker, facts.markers)),
         "rotation": orientation.turn,
         "mirrored": orientation.mirrored,
@@ -73,8 +75,14 @@ def _from_manifest(field: str, listing: Mapping[str, str]) -> Reading | None:
 
 
 def _region(label: LabelText) -> dict[str, Any]:
-    text = "\n".join(line.text for line in label.first if line.text)
-    return {**_box(*label.rectangle), "turn": label.turn, "mirrored": label.mirrored, "text": text, "origin": "ocr"}
+    text = "\n".join(line.text for line in label.lines if line.text)
+    legible = legible_share(label) >= _LEGIBLE
+    turned = {"turn": label.turn, "mirrored": label.mirrored}
+    return {**_box(*label.rectangle), **turned, "text": text, "legible": legible, "origin": "ocr"}
+
+
+def _barcode(barcode: Barcode) -> dict[str, Any]:
+    return {**_box(*barcode.rectangle), "turn": barcode.turn, "text": barcode.text, "legible": True, "origin": "barcode"}
 
 
 def _marker(marker: Marker) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.configuration import FilmSource, Wrap
+from tasks.wrap.film.barcodes import Barcode, read_barcodes
 from tasks.wrap.film.decoded import DecodedFilm
 from tasks.wrap.film.examination import Examination, examination_of
 from tasks.wrap.film.geometry import FilmBounds
@@ -28,6 +29,7 @@ class FilmFacts:
     """What was read on a film and measured of it; places are in pixels of the scan, which is not turned yet."""
 
     labels: tuple[LabelText, ...]
+    barcodes: tuple[Barcode, ...]
     fields: Mapping[str, Reading]
     markers: tuple[Marker, ...]
     orientation: Orientation
@@ -41,6 +43,7 @@ def facts_of(
     """The facts of a film; `bounds` is its place in the scan, `listing` what the manifest says of its jacket."""
     shown = _dark_is_zero(film)
     labels = tuple(read_labels(shown, settings.ocr))
+    barcodes = tuple(read_barcodes(shown))
     markers = tuple(read_markers(shown))
     quality = measure(
         film.pixels,
@@ -52,7 +55,8 @@ def facts_of(
     )
     return FilmFacts(
         labels,
-        read_fields(labels, source.years),
+        barcodes,
+        read_fields(labels, source.years, barcodes),
         markers,
         decide_orientation(shown, labels, markers, film.turn, film.mirrored),
         examination_of(labels, listing),

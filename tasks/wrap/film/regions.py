@@ -83,8 +83,8 @@ def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     elif scale >= 2:
         gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     low, high = np.percentile(gray[::4, ::4], (0.5, 99.5))
-    stretched = (gray.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
-    return _without_bars(np.asarray(np.clip(stretched, 0, 255).astype(np.uint8)))
+    stretched = np.clip((gray.astype(np.float32) - low) * (255.0 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
+    return _without_bars(stretched)
 
 
 def _without_bars(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -92,11 +92,16 @@ def _without_bars(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     Bars are told from letters by their edges, which all run one way: coherence of the structure tensor (Bigun, Granlund 1987).
     """
-    across, down = (cv2.Sobel(gray, cv2.CV_32F, x, y) for x, y in ((1, 0), (0, 1)))
     window = (_WINDOW, _WINDOW)
-    xx, yy, xy = (cv2.blur(product, window) for product in (across * across, down * down, across * down))
+    across, down = (cv2.Sobel(gray, cv2.CV_32F, x, y) for x, y in ((1, 0), (0, 1)))
+    # In place where it can be: one such picture takes four times the memory of the working copy.
+    xy = cv2.blur(across * down, window)
+    xx = cv2.blur(np.square(across, out=across), window, dst=across)
+    yy = cv2.blur(np.square(down, out=down), window, dst=down)
     energy = xx + yy
-    coherence = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / np.maximum(energy, 1.0)
+    apart = np.square(np.subtract(xx, yy, out=xx), out=xx)
+    apart += np.square(np.multiply(xy, 2, out=xy), out=xy)
+    coherence = np.divide(np.sqrt(apart, out=apart), np.maximum(energy, 1.0, out=yy), out=apart)
     bars = ((coherence > _COHERENCE) & (energy > _BAR_ENERGY)).astype(np.uint8)
     bars = cv2.morphologyEx(bars, cv2.MORPH_OPEN, np.ones((_WINDOW, _WINDOW), np.uint8))
     if not bars.any():
