@@ -133,18 +133,18 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="wrap", function="tasks.wrap.stage:wrap_batch", key="item_key", view=WRAP_VIEW, writes=("objects",),
-        rows=16, size=256 * 10**6, pool="processors", version=1,
+        rows=16, size=256 * 10**6, pool="processors", version=2,
         settings=lambda c: (c.wrap.model_dump(mode="json"), _source_settings(c), c.project.issuer),
         unhashed=("group_files",),
     ),
     Stage(
         name="assemble", function="tasks.reconcile.assemble:assemble_batch", key="object_key", view=ASSEMBLE_VIEW,
-        writes=("studies",), rows=500, size=10**9, pool="processors", version=1, settings=lambda c: None,
+        writes=("studies",), rows=500, size=10**9, pool="processors", version=2, settings=lambda c: None,
         group="assembly_key",
     ),
     Stage(
         name="reconcile", function="tasks.reconcile.stage:reconcile_batch", key="object_key", view=RECONCILE_VIEW,
-        writes=("links", "headers"), rows=250, size=10**9, pool="processors", version=1,
+        writes=("links", "headers"), rows=250, size=10**9, pool="processors", version=2,
         settings=lambda c: (c.reconcile.model_dump(mode="json"), c.project.issuer, index_version(c)),
         group="study_instance_uid",
     ),

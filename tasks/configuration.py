@@ -165,7 +165,7 @@ class Network(_Section):
 class Wedge(_Section):
     """`[wrap.wedge]`: the step wedge that is scanned to test a digitizer, and what the digitizer has to reach on it.
 
-    The densities (optical density, OD) are listed, or `steps` of `step` each from `first` on. `response` is what the pixel values
+    The densities (optical density, OD) are listed, or `steps` of `step` each from `first` on. `response` is what pixel values
     are proportional to. `most_nonlinearity` is a share of the range, `most_noise` is in OD, `least_density` the
     density (OD) that has to be told from the one before, or the wedge's highest where that is lower.
     """
