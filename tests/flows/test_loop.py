@@ -75,7 +75,7 @@ def test_a_changed_setting_makes_pending_what_is_not_verified(tmp_path: Path) ->
         put_film(engine.scans, "J9_none.tif")
         engine.run()
         number = engine.snapshot.number
-        engine.stages = stages(reconcile={"version": 2})
+        engine.stages = stages(reconcile={"version": 999})
         engine.run()
         redone = engine.query(f"SELECT key, stage FROM raw_outcomes WHERE commit > {number}")
         assert [stage for _, stage in redone] == ["reconcile"]

@@ -185,7 +185,9 @@ def test_an_empty_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "content"), [("J1_1.pdf", b"%PDF-1.4\n"), ("J1_1.tif", b"")], ids=["review", "no review"])
+@pytest.mark.parametrize(
+    ("name", "content"), [("J1_1.gif", b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"), ("J1_1.tif", b"")], ids=["review", "no review"]
+)
 def test_what_was_not_wrapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes) -> None:
     """It has its place on the contact sheet without a picture, if it waits for review; if nothing does, that is said."""
     migration = new_migration(tmp_path / "unwrapped", films=0)

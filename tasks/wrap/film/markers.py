@@ -23,6 +23,8 @@ _SIZES = (0.011, 0.09)  # of a letter's longer side, as a share of the picture's
 _SAMPLES = 5  # levels at which a lasting shape is looked at
 _LEAST_SCORE = {"L": 0.93, "R": 0.9, "D": 0.94, "X": 0.9}  # the simpler the letter, the more there is that looks like it
 _MOST_DOUBT = 0.64  # 0.8 squared, as Lowe has it
+_LEAST_AT_EDGE = 0.02  # of a letter near the edge, as a share of the picture's longer side: 8 mm of a film of 40 cm
+_LEAST_ROOM = 0.5  # to the edge of the picture, in letter heights
 _GAP = 0.9  # widest gap between letters of a word, in letter heights
 
 
@@ -80,11 +82,21 @@ class _Track:
 def read_markers(pixels: NDArray[Any]) -> list[Marker]:
     """Markers of a film (rows x columns [x 3], unsigned), by place: top to bottom, then left to right."""
     picture = _working(pixels)
-    tracks = [track for track in _tracks(picture) if len(track.shapes) >= _LEAST_LEVELS]
+    tracks = [
+        track for track in _tracks(picture) if len(track.shapes) >= _LEAST_LEVELS and not _is_cut_off(track, picture.shape)
+    ]
     letters = [(track, *found) for track in tracks if (found := _letter(track))]
     scale = max(pixels.shape[:2]) / max(picture.shape)
     markers = [marker for found in letters if (marker := _marker(*found, letters, scale))]
     return sorted(markers, key=lambda marker: (marker.top, marker.left))
+
+
+def _is_cut_off(track: _Track, shape: tuple[int, ...]) -> bool:
+    """Whether a shape may be what is left of a printed letter that the edge of the picture cuts: small, and near to it."""
+    left, top, width, height = track.shapes[-1].box
+    size = max(width, height)
+    room = min(left, top, shape[1] - left - width, shape[0] - top - height)
+    return size < _LEAST_AT_EDGE * max(shape) and room < _LEAST_ROOM * size
 
 
 def _working(pixels: NDArray[Any]) -> NDArray[np.uint8]:

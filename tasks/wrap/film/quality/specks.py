@@ -42,6 +42,7 @@ def count_marks(working: NDArray[Any], full: int) -> Marks:
     for sign, operation in ((1, cv2.MORPH_TOPHAT), (-1, cv2.MORPH_BLACKHAT)):
         mask = _mask(cv2.morphologyEx(working, operation, element), full)
         outlines = [mark for mark in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0] if len(mark) > 1]
+        del mask
         boxes = np.array([cv2.boundingRect(mark) for mark in outlines], dtype=np.int64).reshape(-1, 4)
         wide, high = boxes[:, 2], boxes[:, 3]
         alone = _company(boxes, working.shape) < _COMPANY
