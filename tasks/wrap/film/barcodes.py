@@ -84,7 +84,8 @@ def _eight_bits(gray: NDArray[Any]) -> tuple[NDArray[np.uint8], float]:
     low, high = float(small.min()), float(small.max())
     if small.dtype == np.uint8:
         return np.ascontiguousarray(small), scale
-    return np.asarray(((small - low) * (255.0 / max(high - low, 1.0))).astype(np.uint8)), scale
+    spread = 255.0 / max(high - low, 1.0)
+    return np.asarray(cv2.convertScaleAbs(small, alpha=spread, beta=-low * spread), np.uint8), scale
 
 
 def _barcode(code: Any, scale: float, shape: tuple[int, ...]) -> Barcode:
