@@ -52,27 +52,24 @@ def examine(file: Path, configuration_file: Path | None) -> list[Examined]:
         raise ConfigurationError(f"{file}: no such file: name a scan")
     file = file.resolve()
     with tempfile.TemporaryDirectory(prefix="filmroom-") as folder:
-        context = StageContext(_configuration(file, configuration_file, Path(folder)), Path(folder), "wrap")
-        return list(_examined(file, context))
+        configuration, name, source = _settings(file, configuration_file, Path(folder))
+        return list(_examined(file, StageContext(configuration, Path(folder), "wrap"), name, source))
 
 
-def _configuration(file: Path, configuration_file: Path | None, workspace: Path) -> Configuration:
+def _settings(file: Path, configuration_file: Path | None, workspace: Path) -> tuple[Configuration, str, FilmSource]:
+    """The configuration, and the film source that holds the file, with its name."""
     if configuration_file is None:
         film = {"kind": "film", "path": file.parent, "name": "film"}
-        return Configuration.model_validate({"project": {"name": "film", "workspace": workspace}, "source": [film]})
-    configuration = read_configuration(configuration_file)
-    for source in configuration.sources.values():
+        configuration = Configuration.model_validate({"project": {"name": "film", "workspace": workspace}, "source": [film]})
+    else:
+        configuration = read_configuration(configuration_file)
+    for name, source in configuration.sources.items():
         if isinstance(source, FilmSource) and file.is_relative_to(source.path.resolve()):
-            return configuration
+            return configuration, name, source
     raise ConfigurationError(f"{file}: lies in no film source of {configuration_file}: correct [[source]] or leave -c out")
 
 
-def _examined(file: Path, context: StageContext) -> Iterator[Examined]:
-    name, source = next(
-        (name, source)
-        for name, source in context.configuration.sources.items()
-        if isinstance(source, FilmSource) and file.is_relative_to(source.path.resolve())
-    )
+def _examined(file: Path, context: StageContext, name: str, source: FilmSource) -> Iterator[Examined]:
     path = printable_path(str(file.relative_to(source.path.resolve())).encode("utf-8", "surrogateescape"))
     listed = {
         "item_key": item_key(name, path), "entry": "file", "source": name, "source_order": 0, "path": path, "jacket": None,
@@ -108,16 +105,19 @@ def _objects(item: dict[str, Any], wrapped: Outcome, context: StageContext) -> I
         }
         facts |= {name: json.loads(row[name]) for name in _EVIDENCE if row.get(name)}
         facts["turn_evidence"] = row.get("turn_evidence")
-        yield Examined(item["page"], wrapped.outcome, wrapped.reason, facts, _dataset(row, context.staging))
+        yield Examined(item["page"], wrapped.outcome, wrapped.reason, facts, _dataset(row, context))
 
 
-def _dataset(row: Any, staging: Path) -> Dataset:
-    element = (staging / row["path"]).read_bytes() if row["path"] else None
+def _dataset(row: Any, context: StageContext) -> Dataset:
+    element = (context.staging / row["path"]).read_bytes() if row.get("path") else None  # a presentation state has none
     dataset = compose(row["source_header"], element, row["source_trailer"], row["transfer_syntax_uid"])
-    dataset.update(read_data_set(row["pixel_header"]))
+    dataset.update(read_data_set(row.get("pixel_header") or b""))
     for keyword in _NOT_RECONCILED:
         setattr(dataset, keyword, "")
     dataset.SeriesNumber, dataset.InstanceNumber = "1", "1"
+    if dataset.get("PresentationCreationDate") == "":
+        now = context.now()
+        dataset.PresentationCreationDate, dataset.PresentationCreationTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = row["study_instance_uid"], row["series_instance_uid"]
     return dataset
 

@@ -76,3 +76,17 @@ def test_settings_come_from_the_migration_that_holds_the_scan(scan: Path, tmp_pa
     (tmp_path / "other").mkdir()
     configuration.write_text(text.format("other"))
     assert filmroom("film", scan, "-c", configuration).code == 2
+
+
+def test_a_turned_jpeg_has_its_presentation_state_beside_it(tmp_path: Path, debian_tool: Callable[[str], str]) -> None:
+    exif = Image.Exif()
+    exif[274] = 6  # turn it by 90 degrees clockwise
+    pixels = np.random.default_rng(2).integers(0, 255, (300, 240), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif)
+    said = filmroom("film", tmp_path / "a.jpg", "--out", tmp_path / "check")
+    assert (said.code, said.faults) == (0, ())
+    film, state = (pydicom.dcmread(file) for file in sorted((tmp_path / "check").iterdir()))
+    assert (state.Modality, state.ImageRotation, film.Rows) == ("PR", 90, 300)
+    for file in (tmp_path / "check").iterdir():
+        checked = subprocess.run([debian_tool("dciodvfy"), "-new", file], capture_output=True, text=True, check=False)
+        assert not [line for line in (checked.stdout + checked.stderr).splitlines() if line.startswith("Error")]
