@@ -82,21 +82,11 @@ class _Track:
 def read_markers(pixels: NDArray[Any]) -> list[Marker]:
     """Markers of a film (rows x columns [x 3], unsigned), by place: top to bottom, then left to right."""
     picture = _working(pixels)
-    tracks = [
-        track for track in _tracks(picture) if len(track.shapes) >= _LEAST_LEVELS and not _is_cut_off(track, picture.shape)
-    ]
+    tracks = [track for track in _tracks(picture) if len(track.shapes) >= _LEAST_LEVELS]
     letters = [(track, *found) for track in tracks if (found := _letter(track))]
     scale = max(pixels.shape[:2]) / max(picture.shape)
     markers = [marker for found in letters if (marker := _marker(*found, letters, scale))]
     return sorted(markers, key=lambda marker: (marker.top, marker.left))
-
-
-def _is_cut_off(track: _Track, shape: tuple[int, ...]) -> bool:
-    """Whether a shape may be what is left of a printed letter that the edge of the picture cuts: small, and near to it."""
-    left, top, width, height = track.shapes[-1].box
-    size = max(width, height)
-    room = min(left, top, shape[1] - left - width, shape[0] - top - height)
-    return size < _LEAST_AT_EDGE * max(shape) and room < _LEAST_ROOM * size
 
 
 def _working(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -147,7 +137,9 @@ def _shapes(picture: NDArray[np.uint8], level: int) -> tuple[NDArray[np.int32], 
     side = max(picture.shape)
     long = longer >= _SIZES[0] * side
     filled = found[:, 4] / (found[:, 2] * found[:, 3])
-    inside = (found[:, :2] > 1).all(axis=1) & (found[:, :2] + found[:, 2:4] < np.array(picture.shape[::-1]) - 1).all(axis=1)
+    room = np.minimum(found[:, :2], np.array(picture.shape[::-1]) - found[:, :2] - found[:, 2:4]).min(axis=1)
+    # What is small and near to the edge may be what the edge leaves of a printed letter.
+    inside = room > np.where(longer < _LEAST_AT_EDGE * side, np.maximum(1, _LEAST_ROOM * longer), 1)
     likely = long & (longer <= _SIZES[1] * side) & inside & (shorter >= 0.35 * longer) & (filled >= 0.15) & (filled <= 0.8)
     shapes = []
     for number in np.flatnonzero(likely[1:]) + 1:
