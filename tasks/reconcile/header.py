@@ -63,7 +63,7 @@ def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datet
         revision = Revision(header)
         _identify(revision, row, person, issuer)
         if is_film:
-            _number_film(header, row, study)
+            _number_film(header, row, study, decided_at)
         else:
             _foreign_study(revision, row)
             revision.record(row["source"], decided_at)
@@ -139,7 +139,7 @@ _COLUMNS = {
 }
 
 
-def _number_film(header: Dataset, row: Row, study: FilmStudy) -> None:
+def _number_film(header: Dataset, row: Row, study: FilmStudy, decided_at: datetime) -> None:
     """Study and Series attributes of a film; Study Date is the examination's, never the scan's."""
     header.StudyDate = study.study_date
     header.StudyTime = ""
@@ -153,6 +153,8 @@ def _number_film(header: Dataset, row: Row, study: FilmStudy) -> None:
     for referenced in header.get("ReferencedSeriesSequence") or ():  # a presentation state's film, which has a series only now
         for image in referenced.ReferencedImageSequence:
             referenced.SeriesInstanceUID = study.series_of[image.ReferencedSOPInstanceUID]
+    if header.get("PresentationCreationDate") == "":  # the scan's file does not say when it was made
+        header.PresentationCreationDate, header.PresentationCreationTime = f"{decided_at:%Y%m%d}", f"{decided_at:%H%M%S}"
 
 
 def _foreign_study(revision: Revision, row: Row) -> None:

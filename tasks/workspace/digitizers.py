@@ -35,7 +35,7 @@ def digitizers_sql(objects: str = "objects", items: str = "items") -> str:
                    count(o.qc_wedge_passed) AS wedges,
                    count(*) FILTER (WHERE NOT o.qc_wedge_passed) AS wedges_failed
             FROM {objects} o JOIN {items} i USING (item_key)
-            WHERE o.kind = 'film' GROUP BY ALL
+            WHERE o.kind = 'film' AND o.modality IS DISTINCT FROM 'PR' GROUP BY ALL  -- a presentation state is no film
         )
         SELECT *, {changes}
         FROM months

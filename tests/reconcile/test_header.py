@@ -219,8 +219,10 @@ def test_a_presentation_state_refers_to_the_series_that_its_film_came_into() -> 
     image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7.2", "2.25.11"
     series.SeriesInstanceUID, series.ReferencedImageSequence = "2.25.12", [image]
     state.ReferencedSeriesSequence = [series]
+    state.PresentationCreationDate = state.PresentationCreationTime = ""
     row |= {"source_header": header_bytes(state), "instance_number": 1, "series_instance_uid": SERIES, "pixel_header": None}
     study = FilmStudy("", "", "", ("2.25.13", SERIES), {"2.25.11": "2.25.13"})
     header = read_data_set(compose_header(row, PERSON, study, NOW, "STE")["header"])
     assert header.ReferencedSeriesSequence[0].SeriesInstanceUID == "2.25.13"
+    assert (header.PresentationCreationDate, header.PresentationCreationTime) == ("20260102", "030405")
     assert header.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID == "2.25.11"

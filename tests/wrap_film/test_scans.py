@@ -88,3 +88,5 @@ def test_a_jpeg_is_turned_by_a_presentation_state_beside_it(wrap: Wrap, tmp_path
     (series,) = header.ReferencedSeriesSequence
     assert series.ReferencedImageSequence[0].ReferencedSOPInstanceUID == film["sop_instance_uid"]
     assert state["object_key"] != film["object_key"]
+    assert not [name for name in state if name.startswith("qc_")]  # the film's measures count once
+    assert (header.PresentationCreationDate, header.PresentationCreationTime) == ("", "")  # no clock in what wrap makes

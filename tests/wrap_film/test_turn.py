@@ -20,12 +20,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from tasks.keys import object_key
 from tasks.pixel_data import read_data_set
 from tasks.wrap.film.decoded import DecodedFilm
-from tasks.wrap.film.presentation_state import Created, presentation_state
+from tasks.wrap.film.presentation_state import presentation_state
 from tasks.wrap.film.turn import TURNS, describe_turn, inverse, turned
 from tests.wrap_film.objects import IDENTITY, save
 from tests.wrap_film.test_objects import pil, tiff
 
-CREATED = Created("20210304", "101500")
+CREATED = "20210304101500"
 WAYS = [(turn, mirrored) for mirrored in (False, True) for turn in TURNS]
 CLOCKWISE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 Wrap = Callable[..., Any]

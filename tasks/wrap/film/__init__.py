@@ -10,7 +10,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -29,7 +28,7 @@ from tasks.wrap.film.encode import stage_film
 from tasks.wrap.film.facts import FilmFacts, facts_of, moved
 from tasks.wrap.film.geometry import FilmBounds, Found, Part, describe_split, find_films, split
 from tasks.wrap.film.header import film_header, pixel_attributes, sop_class_of
-from tasks.wrap.film.presentation_state import Created, presentation_state
+from tasks.wrap.film.presentation_state import presentation_state
 from tasks.wrap.film.turn import describe_turn, turned
 
 SCAN, FIRST_PART, PRESENTATION_STATE = 1, 2, 100  # parts of an item, from which object keys are made
@@ -37,11 +36,15 @@ SCAN, FIRST_PART, PRESENTATION_STATE = 1, 2, 100  # parts of an item, from which
 
 @dataclass(frozen=True)
 class _OnScan:
-    """One film of a scan: its pixels, its place there, and how it was cut out (number, of how many), where it was."""
+    """One film of a scan: its pixels and its place there.
+
+    Where it was cut out: by which rectangle, of a scan of which SOP class, as which film of how many.
+    """
 
     film: DecodedFilm
     bounds: FilmBounds | None
     part: Part | None = None
+    scan_class: UID | None = None
     number: int = SCAN
     of: int = 1
 
@@ -58,7 +61,7 @@ def wrap_film(row: Row, context: StageContext) -> Iterable[Outcome]:
         raise QuarantineError("a film outside a film source: report it with the item's key")
     film = _decoded(row, source, context)
     found = find_films(film.pixels, film.bits_stored)
-    films = list(_films(film, found))
+    films = list(_films(film, found, source))
     del film
     objects: list[dict[str, Any]] = []
     while films:  # one film at a time, none kept: of a large one there is no room for two
@@ -71,13 +74,13 @@ def _decoded(row: Row, source: FilmSource, context: StageContext) -> DecodedFilm
     return decode(data, row["media_type"], row["page"], source.raw_film(row["path"], len(data)))
 
 
-def _films(film: DecodedFilm, found: Found) -> Iterator[_OnScan]:
+def _films(film: DecodedFilm, found: Found, source: FilmSource) -> Iterator[_OnScan]:
     if len(found.films) < 2 or found.doubt:
         yield _OnScan(film, found.films[0] if len(found.films) == 1 and not found.doubt else None)
         return
-    parts = split(film, found.films)
+    parts, scan_class = split(film, found.films), sop_class_of(film, source.digitizer)
     for number, (part, bounds) in enumerate(zip(parts, found.films, strict=True), 1):
-        yield _OnScan(part.film, moved(bounds, part.left, part.top), part, number, len(parts))
+        yield _OnScan(part.film, moved(bounds, part.left, part.top), part, scan_class, number, len(parts))
 
 
 def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, context: StageContext) -> Iterator[dict[str, Any]]:
@@ -100,7 +103,7 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
         describe_turn(header, turn, mirrored)
         if facts.orientation.patient_orientation:
             header.PatientOrientation = facts.orientation.patient_orientation.split("\\")
-    _cut_out(header, on_scan, row, source)
+    _cut_out(header, on_scan, row)
     staged = stage_film(film, attributes, settings.codec, context.staging, key)
     yield {
         **_row(row, key, header, facts, listing),
@@ -111,6 +114,7 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
         "pixel_sha256": staged.pixel_sha256,
         "pixel_hash_kind": staged.pixel_hash_kind,
         "pixel_header": header_bytes(attributes),
+        **facts.quality,
         "qc_digitizer": " ".join(filter(None, (digitizer.manufacturer, digitizer.model, digitizer.serial))) or None,
         "qc_scanned_at": film.scanned_at,
         "source_left_out": "; ".join(film.left_out) or None,
@@ -123,9 +127,7 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
     }
     if by_viewer:
         beside = object_key(row["item_key"], PRESENTATION_STATE + on_scan.key_part)
-        created = _created(film, context)
-        series = uid_of("series", key)
-        state = presentation_state(header, attributes, series, beside, turn, mirrored, created)
+        state = presentation_state(header, attributes, uid_of("series", key), beside, turn, mirrored, film.scanned_at)
         yield {**_row(row, beside, state, facts, listing), "transfer_syntax_uid": str(ExplicitVRLittleEndian)}
 
 
@@ -149,19 +151,12 @@ def _row(row: Row, key: str, header: Dataset, facts: FilmFacts, listing: dict[st
     }
 
 
-def _cut_out(header: Dataset, on_scan: _OnScan, row: Row, source: FilmSource) -> None:
+def _cut_out(header: Dataset, on_scan: _OnScan, row: Row) -> None:
     """Says of a part which scan it was cut out of; the scan's own UIDs are those it would have as an object."""
-    if on_scan.part is None:
+    if on_scan.part is None or on_scan.scan_class is None:
         return
     turned_then = header.get("DerivationDescription")
     scan = object_key(row["item_key"], SCAN)
-    scan_class = sop_class_of(on_scan.film, source.digitizer)
-    describe_split(header, (scan_class, UID(uid_of("instance", scan))), on_scan.part, on_scan.number, on_scan.of)
+    describe_split(header, (on_scan.scan_class, UID(uid_of("instance", scan))), on_scan.part, on_scan.number, on_scan.of)
     if turned_then:
         header.DerivationDescription += f". {turned_then}"
-
-
-def _created(film: DecodedFilm, context: StageContext) -> Created:
-    """When a presentation state came about: with the scan, or, where its file does not say when that was, now."""
-    at = film.scanned_at or context.now().astimezone(UTC).strftime("%Y%m%d%H%M%S")
-    return Created(at[:8], at[8:14])

@@ -20,7 +20,7 @@ MANIFEST_CONFIDENCE = 0.5  # a vendor's index says what the jacket should hold, 
 
 
 def fact_columns(facts: FilmFacts, listing: Mapping[str, str]) -> dict[str, Any]:
-    """Labels, markers, orientation, examination and quality; places are in pixels of the scan as it lay."""
+    """Labels, markers, orientation and examination; places are in pixels of the scan as it lay."""
     examination, orientation = facts.examination, facts.orientation
     return {
         **label_columns(facts.fields, listing),
@@ -33,7 +33,6 @@ def fact_columns(facts: FilmFacts, listing: Mapping[str, str]) -> dict[str, Any]
         "body_part": examination.body_part,
         "image_laterality": examination.laterality,
         "view": examination.view.meaning if examination.view else None,
-        **facts.quality,
     }
 
 

@@ -1,6 +1,6 @@
 """All that is told of a film from the one array it was decoded into: text, markers, orientation, bounds, quality.
 
-Nothing here knows of tables, jackets or DICOM; what each fact rests on stands beside it.
+Nothing here knows of tables or writes anything; what a fact rests on stands beside it.
 """
 
 from collections.abc import Mapping

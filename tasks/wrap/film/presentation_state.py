@@ -4,8 +4,6 @@ Built for Grayscale and Color Softcopy Presentation State (PS3.3 A.33.1 and A.33
 reconcile's, as for the film itself.
 """
 
-from dataclasses import dataclass
-
 import imagecodecs
 import numpy as np
 from pydicom.dataset import Dataset
@@ -22,14 +20,6 @@ from tasks.wrap.film.turn import permuted
 _MANUFACTURER = "Filmroom"
 
 
-@dataclass(frozen=True)
-class Created:
-    """When the presentation state came about: date YYYYMMDD and time HHMMSS, from the source or the configured clock."""
-
-    date: str
-    time: str
-
-
 def presentation_state_class(pixel_attributes: Dataset) -> UID:
     """The SOP class for a film whose pixels `pixel_attributes` describe: grayscale, or colour for three samples."""
     colour = int(pixel_attributes.SamplesPerPixel) == 3
@@ -43,12 +33,14 @@ def presentation_state(
     object_key: str,
     turn: int,
     mirrored: bool,
-    created: Created,
+    created: str | None,
 ) -> Dataset:
     """The presentation state of the film with `header`, which lies in `series_instance_uid`, without patient and study.
 
     `object_key` is that of the presentation state. `turn` (0, 90, 180 or 270 degrees clockwise) and `mirrored` are what has to
     be done to the film: mirrored left to right first, turned then. The whole image is displayed, scaled to fit.
+    `created` is when,
+    YYYYMMDDHHMMSS; without it date and time stay empty, and are due before the object is sent (PS3.3 C.11.10: type 1).
     """
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -60,7 +52,7 @@ def presentation_state(
     dataset.ContentLabel = "UPRIGHT"
     dataset.ContentDescription = "The film turned upright"
     dataset.ContentCreatorName = ""
-    dataset.PresentationCreationDate, dataset.PresentationCreationTime = created.date, created.time
+    dataset.PresentationCreationDate, dataset.PresentationCreationTime = (created or "")[:8], (created or "")[8:14]
     dataset.ReferencedSeriesSequence = Sequence([_series(header, series_instance_uid)])
     _turn(dataset, turn, mirrored)
     dataset.DisplayedAreaSelectionSequence = Sequence([_whole(header, pixel_attributes, turn, mirrored)])
