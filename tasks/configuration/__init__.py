@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from tasks.configuration.faults import first_error, refuse_what_is_not_built
 from tasks.configuration.film import RAW_FILM, Digitizer, FilmSource, RawFilm, Wedge, Wrap
+from tasks.configuration.pacs import PacsSource
 from tasks.configuration.section import RelativePath, Section, listed
 from tasks.configuration.target import DimseTarget, EmbeddedTarget, Target
 from tasks.errors import ConfigurationError
@@ -30,6 +31,7 @@ __all__ = [
     "EmbeddedTarget",
     "FilmSource",
     "Network",
+    "PacsSource",
     "Patients",
     "Project",
     "RawFilm",
@@ -74,7 +76,12 @@ class ArchiveSource(Section):
     name: str = ""
 
 
-Source = Annotated[FilmSource | ArchiveSource, Field(discriminator="kind")]
+Source = Annotated[FilmSource | ArchiveSource | PacsSource, Field(discriminator="kind")]
+
+
+def source_name(source: FilmSource | ArchiveSource | PacsSource) -> str:
+    """Its name; one without is called after the last part of its path or, a PACS, by its AE title."""
+    return source.name or (source.ae_title if isinstance(source, PacsSource) else source.path.name)
 
 
 INDEX_COLUMNS = ("patient_id", "family_name", "given_name", "birth_date", "sex", "issuer")
@@ -153,9 +160,9 @@ class Configuration(Section):
     run: Run = Run()
 
     @cached_property
-    def sources(self) -> dict[str, FilmSource | ArchiveSource]:
-        """The sources by name; one without a name is called after the last part of its path."""
-        return {source.name or source.path.name: source for source in self.source}
+    def sources(self) -> dict[str, FilmSource | ArchiveSource | PacsSource]:
+        """The sources by name, see `source_name`."""
+        return {source_name(source): source for source in self.source}
 
 
 def read_configuration(file: Path) -> Configuration:
@@ -181,7 +188,7 @@ def read_configuration(file: Path) -> Configuration:
 
 
 def _check_names_and_files(configuration: Configuration, file: Path) -> None:
-    names = Counter(source.name or source.path.name for source in configuration.source)
+    names = Counter(source_name(source) for source in configuration.source)
     name, count = names.most_common(1)[0]
     if count > 1:
         raise ConfigurationError(f"{file}: {count} sources have the name {name!r}: give each [[source]] a name of its own")
@@ -190,7 +197,8 @@ def _check_names_and_files(configuration: Configuration, file: Path) -> None:
         raise ConfigurationError(f"{file}: [project] workspace: {workspace} is not a folder: name one")
     wanted: list[tuple[str, Path, bool]] = []
     for number, source in enumerate(configuration.source, 1):
-        wanted.append((f"[[source]] {number} path", source.path, True))
+        if not isinstance(source, PacsSource):
+            wanted.append((f"[[source]] {number} path", source.path, True))
         if isinstance(source, FilmSource) and source.manifest:
             wanted.append((f"[[source]] {number} manifest", source.manifest, False))
     if configuration.patients:

@@ -10,7 +10,6 @@ from tasks.errors import ConfigurationError
 
 _NOT_YET = {
     ("index", True): "[patients] index: a list of files is not built yet: name one CSV file",
-    ("source", "pacs"): 'a source of kind "pacs" is not built yet: export the PACS to a folder and use kind = "archive"',
     ("target", "dicomweb"): 'a target of kind "dicomweb" is not built yet: use kind = "dimse" or "embedded"',
     ("runner", "dask"): '[run] runner = "dask" is not built yet: use "processes" or "threads"',
     ("study_uid", "order"): '[reconcile] study_uid = "order" is not built yet: leave it at "minted"',
@@ -25,9 +24,7 @@ def refuse_what_is_not_built(raw: dict[str, Any], file: Path) -> None:
         value = raw.get(name, {})
         return value if isinstance(value, dict) else {}
 
-    sources = raw.get("source", [])
-    asked = [("source", s.get("kind")) for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
-    asked.append(("target", section("target").get("kind")))
+    asked = [("target", section("target").get("kind"))]
     asked.append(("runner", section("run").get("runner")))
     asked.append(("study_uid", section("reconcile").get("study_uid")))
     asked.append(("index", isinstance(section("patients").get("index"), list)))
@@ -53,7 +50,7 @@ _LONGEST_SHOWN = 60
 
 def _place(location: tuple[str | int, ...]) -> str:
     """The key as the file has it: `[target] port`, `[[source]] 2 path` (the second of them), `[colour]`."""
-    section, *keys = [part for part in location if part not in ("film", "archive", "embedded", "dimse")]
+    section, *keys = [part for part in location if part not in ("film", "archive", "pacs", "embedded", "dimse")]
     if section == "source" and keys and isinstance(keys[0], int):
         section, keys = f"[[source]] {keys[0] + 1}", keys[1:]
     else:

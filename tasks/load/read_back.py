@@ -74,9 +74,9 @@ def _every_syntax(sop_class: str, shipments: Iterable[Shipment]) -> Iterator[net
 
 
 def _get(peer: network.Peer, association: network.Association, identifier: Dataset, wanted: dict[str, Shipment]) -> GetResult:
-    def receive(uid: str, data: bytes, syntax: str) -> None:
-        if shipment := wanted.get(uid):
-            shipment.returned = judge_returned(data, syntax, shipment.dataset, shipment.row)
+    def receive(came: network.Received) -> None:
+        if shipment := wanted.get(came.sop_instance_uid):
+            shipment.returned = judge_returned(came.data, came.transfer_syntax_uid, shipment.dataset, shipment.row)
 
     result = network.get(association, identifier, receive)
     if result.status in _NOT_ALLOWED:

@@ -12,6 +12,7 @@ C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_GET_RQ, C_GET_RSP = 0x0010, 0x8010
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
+C_CANCEL_RQ = 0x0FFF
 
 _NUMBERS = {
     "CommandField": 0x0100,
@@ -53,12 +54,12 @@ def decode_command(data: bytes) -> Command:
     position = 0
     while position < len(data):
         if position + 8 > len(data):
-            raise RetryLaterError("the target sent a command that is cut short")
+            raise RetryLaterError("the PACS sent a command that is cut short")
         group, element, length = struct.unpack_from("<HHL", data, position)
         raw = data[position + 8 : position + 8 + length]
         position += 8 + length
         if len(raw) != length:
-            raise RetryLaterError("the target sent a command that is cut short")
+            raise RetryLaterError("the PACS sent a command that is cut short")
         if group == 0 and element in _NUMBER_OF and length == 2:
             command[_NUMBER_OF[element]] = int.from_bytes(raw, "little")
         elif group == 0 and element in _UID_OF:
@@ -70,5 +71,5 @@ def number(command: Command, keyword: str) -> int:
     """A number of a command set; raises `RetryLaterError` where the peer left it out."""
     value = command.get(keyword)
     if not isinstance(value, int):
-        raise RetryLaterError(f"the target sent a command without {keyword}")
+        raise RetryLaterError(f"the PACS sent a command without {keyword}")
     return value

@@ -5,7 +5,7 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydicom.uid import UID
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
@@ -42,12 +42,13 @@ _REJECTIONS = {
 
 @dataclass(frozen=True)
 class Peer:
-    """A DICOM application we talk to, and how we call ourselves."""
+    """A DICOM application we talk to, how we call ourselves, and the section of the configuration that names it."""
 
     host: str
     port: int
     ae_title: str
     our_ae_title: str
+    section: Literal["target", "source"] = "target"
 
     @property
     def name(self) -> str:
@@ -75,7 +76,7 @@ def associate(peer: Peer, contexts: Sequence[Context]) -> Association:
         connection = socket.create_connection((peer.host, peer.port), timeout=CONNECT_SECONDS)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise StageBlockedError(f"target {peer.name} is down ({why}): start it or correct [target], then run again") from error
+        raise StageBlockedError(f"{peer.section} {peer.name} is down ({why}): start it or correct [{peer.section}], then run again") from error
     try:
         connection.settimeout(ANSWER_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -136,20 +137,20 @@ def _established(connection: socket.socket, contexts: Sequence[Context], body: b
         }
         maximum = int(answer.maximum_length_received)
     except Exception as error:  # pynetdicom's decoders raise whatever they like on a damaged PDU
-        raise RetryLaterError("the target answered our association request with what cannot be read") from error
+        raise RetryLaterError("the PACS answered our association request with what cannot be read") from error
     return Association(connection, accepted, maximum)
 
 
 def _refusal(peer: Peer, kind: int, body: bytes) -> Exception:
     if kind == ABORT:
-        return RetryLaterError("the target aborted the association")
+        return RetryLaterError("the PACS aborted the association")
     if kind != ASSOCIATE_RJ or len(body) < 4:
-        return StageBlockedError(f"what listens at {peer.name} does not speak DICOM: correct [target] host and port")
+        return StageBlockedError(f"what listens at {peer.name} does not speak DICOM: correct [{peer.section}] host and port")
     result, source, reason = body[1:4]
     if result == 2:
-        return RetryLaterError(f"the target is busy and rejected the association for now (source {source}, reason {reason})")
+        return RetryLaterError(f"the PACS is busy and rejected the association for now (source {source}, reason {reason})")
     why = _REJECTIONS.get((source, reason), "it gives no reason we know")
     return StageBlockedError(
-        f"target {peer.name} rejects our association: {why} (source {source}, reason {reason}); "
-        f"make it know AE title {peer.our_ae_title!r}, and check [target] ae_title"
+        f"{peer.section} {peer.name} rejects our association: {why} (source {source}, reason {reason}); "
+        f"make it know AE title {peer.our_ae_title!r}, and check [{peer.section}] ae_title"
     )

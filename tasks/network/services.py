@@ -12,6 +12,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from tasks.errors import RetryLaterError, StageBlockedError
 from tasks.network.messages import (
+    C_CANCEL_RQ,
     C_ECHO_RQ,
     C_ECHO_RSP,
     C_FIND_RQ,
@@ -39,23 +40,42 @@ SUCCESS, PENDING = 0x0000, frozenset({0xFF00, 0xFF01})
 
 @dataclass(frozen=True)
 class GetResult:
-    """How a C-GET ended: its status, and the SOP Instance UIDs that the peer says it could not send."""
+    """How a C-GET or C-MOVE ended: its status, and the SOP Instance UIDs that the peer says it could not send."""
 
     status: int
     failed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Received:
+    """An object that the peer sent: its names as the command says them, and its data set as encoded in the transfer syntax."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """Answers to a C-FIND; `whole` where the peer says that there are no others, and we did not stop it either."""
+
+    status: int
+    answers: list[Dataset]
+    whole: bool
 
 
 def echo(peer: Peer) -> None:
     """C-ECHO; raises `StageBlockedError` where the peer does not answer it."""
     with associate(peer, [Context(VERIFICATION, IMPLICIT)]) as association:
         if not association.takes(VERIFICATION):
-            raise StageBlockedError(f"target {peer.name} takes no C-ECHO: check what it allows us")
+            raise StageBlockedError(f"{peer.section} {peer.name} takes no C-ECHO: check what it allows us")
         message = association.next_message_id()
         command: Command = {"CommandField": C_ECHO_RQ, "MessageID": message, "AffectedSOPClassUID": VERIFICATION}
         association.send(association.accepted[VERIFICATION, IMPLICIT], command | {"CommandDataSetType": NO_DATA_SET})
         status = number(_answer(association, C_ECHO_RSP).command, "Status")
     if status != SUCCESS:
-        raise StageBlockedError(f"target {peer.name} answers C-ECHO with status 0x{status:04X}: check what it allows us")
+        raise StageBlockedError(f"{peer.section} {peer.name} answers C-ECHO with status 0x{status:04X}: check what it allows us")
 
 
 def store(association: Association, context_id: int, sop_class: str, sop_instance: str, data: bytes) -> int:
@@ -74,19 +94,33 @@ def store(association: Association, context_id: int, sop_class: str, sop_instanc
 
 def find(association: Association, identifier: Dataset) -> tuple[int, list[Dataset]]:
     """C-FIND, study root: (final status, matches). Raises `RetryLaterError` where the peer is lost."""
+    found = find_some(association, identifier)
+    return found.status, found.answers
+
+
+def find_some(association: Association, identifier: Dataset, most: int | None = None) -> Found:
+    """C-FIND, study root, that is cancelled after `most` answers. Raises `RetryLaterError` where the peer is lost."""
     context_id = association.accepted[STUDY_ROOT_FIND, IMPLICIT]
-    association.send(context_id, _query(association, C_FIND_RQ, STUDY_ROOT_FIND), _encoded(identifier))
-    matches: list[Dataset] = []
+    query = _query(association, C_FIND_RQ, STUDY_ROOT_FIND)
+    association.send(context_id, query, _encoded(identifier))
+    answers: list[Dataset] = []
     while True:
         answer = _answer(association, C_FIND_RSP)
         status = number(answer.command, "Status")
         if status not in PENDING:
-            return status, matches
-        matches.append(_decoded(answer.data))
+            return Found(status, answers[:most], status == SUCCESS and (most is None or len(answers) <= most))
+        answers.append(_decoded(answer.data))
+        if most is not None and len(answers) == most + 1:
+            cancel: Command = {
+                "CommandField": C_CANCEL_RQ,
+                "MessageIDBeingRespondedTo": query["MessageID"],
+                "CommandDataSetType": NO_DATA_SET,
+            }
+            association.send(context_id, cancel)
 
 
-def get(association: Association, identifier: Dataset, receive: Callable[[str, bytes, str], None]) -> GetResult:
-    """C-GET, study root; `receive` is given SOP Instance UID, encoded data set and transfer syntax of each object that comes.
+def get(association: Association, identifier: Dataset, receive: Callable[[Received], None]) -> GetResult:
+    """C-GET, study root; `receive` is given each object that comes.
 
     Every object is acknowledged as stored once `receive` has returned. Raises `RetryLaterError` where the peer is lost.
     """
@@ -96,21 +130,23 @@ def get(association: Association, identifier: Dataset, receive: Callable[[str, b
         message = association.receive()
         kind = number(message.command, "CommandField")
         if kind == C_STORE_RQ:
-            _take(association, message, receive)
+            take(association, message, receive)
         elif kind != C_GET_RSP:
-            raise RetryLaterError("the target answered with a command that was not asked for")
+            raise RetryLaterError("the PACS answered with a command that was not asked for")
         elif (status := number(message.command, "Status")) not in PENDING:
             return GetResult(status, _failed(message.data))
 
 
-def _take(association: Association, message: Message, receive: Callable[[str, bytes, str], None]) -> None:
+def take(association: Association, message: Message, receive: Callable[[Received], None]) -> None:
+    """Answers a C-STORE of the peer's once `receive` has returned."""
     uid = str(message.command.get("AffectedSOPInstanceUID", ""))
     syntax = association.syntax_of.get(message.context_id)
     if syntax is None:
-        raise RetryLaterError("the target used a presentation context that it had not accepted")
-    receive(uid, message.data, syntax)
+        raise RetryLaterError("the PACS used a presentation context that it had not accepted")
+    sop_class = str(message.command.get("AffectedSOPClassUID", ""))
+    receive(Received(sop_class, uid, syntax, message.data))
     answer: Command = {
-        "AffectedSOPClassUID": message.command.get("AffectedSOPClassUID", ""),
+        "AffectedSOPClassUID": sop_class,
         "CommandField": C_STORE_RSP,
         "MessageIDBeingRespondedTo": number(message.command, "MessageID"),
         "CommandDataSetType": NO_DATA_SET,
@@ -140,7 +176,7 @@ def _query(association: Association, kind: int, model: str) -> Command:
 def _answer(association: Association, kind: int) -> Message:
     message = association.receive()
     if number(message.command, "CommandField") != kind:
-        raise RetryLaterError("the target answered with a command that was not asked for")
+        raise RetryLaterError("the PACS answered with a command that was not asked for")
     return message
 
 
@@ -155,4 +191,4 @@ def _decoded(data: bytes) -> Dataset:
     try:
         return read_dataset(BytesIO(data), True, True)
     except Exception as error:  # pydicom raises whatever it likes on a data set it cannot read
-        raise RetryLaterError("the target answered a query with what cannot be read") from error
+        raise RetryLaterError("the PACS answered a query with what cannot be read") from error

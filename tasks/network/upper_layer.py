@@ -92,9 +92,9 @@ class Association:
     def _fragments(self, deadline: float) -> list[tuple[int, int, memoryview]]:
         kind, body = read_pdu(self._connection, deadline)
         if kind == ABORT:
-            raise RetryLaterError("the target aborted the association")
+            raise RetryLaterError("the PACS aborted the association")
         if kind != DATA:
-            raise RetryLaterError("the target ended the association")
+            raise RetryLaterError("the PACS ended the association")
         view, position, fragments = memoryview(body), 0, []
         while position + 6 <= len(view):
             length, context_id, control = struct.unpack_from(">LBB", view, position)
@@ -148,6 +148,6 @@ def faults() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise RetryLaterError("the target did not answer in time") from error
+        raise RetryLaterError("the PACS did not answer in time") from error
     except OSError as error:
-        raise RetryLaterError("the connection to the target was lost") from error
+        raise RetryLaterError("the connection to the PACS was lost") from error

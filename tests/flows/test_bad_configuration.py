@@ -40,7 +40,7 @@ WRONG = [
     ("[project]", "[[project]]", ["[project]: must be a table"]),
     ("[[source]]", "[source]", ["[[source]]: must be a list"]),
     ('kind = "film"', "", ["[[source]] 1 kind is missing", "add it"]),
-    ('kind = "film"', 'kind = "flim"', ["[[source]] 1 kind", "must be 'film', 'archive', got 'flim'"]),
+    ('kind = "film"', 'kind = "flim"', ["[[source]] 1 kind", "must be 'film', 'archive', 'pacs', got 'flim'"]),
     ('kind = "embedded"', 'kind = "dimse"', ["[target] host is missing", "add it"]),
     ('runner = "threads"', 'runner = "threats"', ["[run] runner", "'threads' or 'processes', got 'threats'"]),
     ('runner = "threads"', 'staging = "-1 GB"', ["[run] staging", 'a size such as "200 GB"']),
@@ -62,7 +62,7 @@ WRONG = [
     ('"mpi.csv"', '"scans"', ["[patients] index", "scans is not a file"]),
     ('"workspace"', '"mpi.csv"', ["[project] workspace", "mpi.csv is not a folder"]),
     # In the contract, and not built yet.
-    ('kind = "film"', 'kind = "pacs"', ['kind "pacs" is not built yet', 'use kind = "archive"']),
+    ('kind = "film"', 'kind = "pacs"', ["[[source]] 1 host is missing", "add it"]),
     ('kind = "embedded"', 'kind = "dicomweb"', ['kind "dicomweb" is not built yet', 'use kind = "dimse"']),
     ('runner = "threads"', 'runner = "dask"', ['runner = "dask" is not built yet', 'use "processes"']),
     ('"workspace"', '"s3://bucket/workspace"', ["[project] workspace at a URL is not built yet", "name a folder"]),
