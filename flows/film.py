@@ -17,9 +17,9 @@ from tasks.configuration import Configuration, FilmSource, read_configuration
 from tasks.errors import ConfigurationError
 from tasks.keys import item_key
 from tasks.pixel_data import compose, read_data_set
+from tasks.printable import printable_path
 from tasks.scan.stage import scan_batch
 from tasks.schemas import LABEL_FIELDS
-from tasks.sources import printable_path
 from tasks.stage import Outcome, StageContext
 from tasks.wrap.stage import wrap_batch
 

@@ -129,7 +129,7 @@ LOAD_VIEW = f"""
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="scan", function="tasks.scan.stage:scan_batch", key="item_key", view=SCAN_VIEW, writes=("items",),
-        rows=256, size=2 * 10**9, pool="processors", version=1, settings=_source_settings, unhashed=("group_files",),
+        rows=256, size=2 * 10**9, pool="processors", version=2, settings=_source_settings, unhashed=("group_files",),
     ),
     Stage(
         name="wrap", function="tasks.wrap.stage:wrap_batch", key="item_key", view=WRAP_VIEW, writes=("objects",),

@@ -1,136 +1,225 @@
-"""The members of a zip archive: each an item, recognised and hashed as a file is, and never written to disk under its name."""
+"""The members of containers: each an item, recognised and hashed as a file is; a container among them is opened in its turn.
 
-import hashlib
+What is opened is bounded, in depth and for all that one file of the source holds together; what is beyond is an item with that
+reason, which a person may unpack into the source.
+"""
+
 import tempfile
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from tasks.configuration import ArchiveSource, FilmSource
+from tasks.containers import HEAD, Container, Member, Outermost, container_at, container_type, is_damage
+from tasks.errors import QuarantineError
+from tasks.scan.content import Reading, content_items, read_through, recognised
+from tasks.scan.directory import (
+    LARGEST,
+    MEDIA_TYPE,
+    Directory,
+    directory_items,
+    is_directory_name,
+    normalised,
+    noted,
+    read_directory,
+)
 from tasks.scan.items import Content, item_outcome
-from tasks.scan.pages import PAGES, is_of_pages
-from tasks.scan.recognise import HEAD, Recognised, as_raw_film, recognise
-from tasks.sources import LARGEST_ITEM, is_damage, members, open_archive
+from tasks.scan.recognise import Recognised
+from tasks.sources import LARGEST_ITEM, unpacked_folder
 from tasks.stage import Outcome, Row
 
-MOST_MEMBERS = 100_000
+MOST_NESTED = 5  # containers, each in the one before
+MOST_MEMBERS = 100_000  # of all containers in one file of a source
 LARGEST_UNPACKED = 200 * 10**9  # bytes of all members together: some Blu-ray discs
-LARGEST_RATIO = (
-    100  # of unpacked to packed bytes, from `RATIO_COUNTS_FROM` on: blank frames pack 1000 to 1, but not a disc of them
-)
+LARGEST_RATIO = 100  # of unpacked bytes to those of the file, from `RATIO_COUNTS_FROM` on: blank frames pack better, a disc not
 RATIO_COUNTS_FROM = 10**9
 STEEP_COUNTS_FROM = 2**28  # bytes of one member; what unpacks to less does no harm
-CHUNK = 2**20
-_IN_MEMORY = (
-    64 * 2**20
-)  # larger members that may have pages are put into an unnamed file in the workspace while their pages are counted
+_FEWEST_CONTAINERS = 100  # that one file may hold; beyond, one a KiB of it
+_IN_MEMORY = 64 * 2**20  # larger members that may have pages are put into an unnamed file while their pages are counted
 
-_ENCRYPTED = Recognised(None, "other", "quarantined", "the member is encrypted: unpack it into the source")
-_UNKNOWN_PACKING = Recognised(None, "other", "quarantined", "the member is packed by a method that is not known here")
-_DAMAGED = Recognised(None, "other", "quarantined", "the member is damaged and cannot be unpacked")
-_TOO_LARGE = Recognised(None, "other", "quarantined", "the member is larger than 2 GiB: unpack it into the source")
-_STEEP = Recognised(
-    None, "other", "quarantined", "the member unpacks to over 100 times its size: if it is no bomb, unpack it into the source"
-)
-EMPTY = Recognised(None, "other", "quarantined", "the file is empty")
-NESTED = Recognised(
-    "application/zip", "other", "review", "an archive in an archive that is not opened yet: unpack it into the source"
-)
+_quarantined = partial(Recognised, None, "other", "quarantined")
+_REFUSED = {
+    "link": Recognised(None, "other", "excluded", "a link, which is not followed"),
+    "special": Recognised(None, "other", "excluded", "not a file but a pipe, socket or device: nothing to migrate"),
+    "outside": _quarantined("its path leads out of the archive: unpack it into the source, if it is wanted"),
+    "encrypted": _quarantined("the member is encrypted: unpack it into the source"),
+    "damaged": _quarantined("the member is damaged and cannot be unpacked"),
+}
+_UNKNOWN_PACKING = _quarantined("the member is packed by a method that is not known here")
+_TOO_LARGE = _quarantined("the member is larger than 2 GiB: unpack it into the source")
+_STEEP = _quarantined("the member unpacks to over 100 times its size: if it is no bomb, unpack it into the source")
+
+
+@dataclass
+class _Allowance:
+    """What may still be opened in one file of a source, of `bytes`."""
+
+    bytes: int
+    containers: int = 0
+    members: int = 0
+    unpacked: int = 0
+
+    def refusal(self, container: Container) -> str | None:
+        """Takes a container into account; why it is not opened, if it is not."""
+        self.containers += 1
+        self.members += len(container.members)
+        self.unpacked += (size := sum(member.bytes for member in container.members.values()))
+        steep = self.unpacked > RATIO_COUNTS_FROM and self.unpacked > LARGEST_RATIO * self.bytes
+        if (
+            self.members > MOST_MEMBERS
+            or self.unpacked > LARGEST_UNPACKED
+            or steep
+            or self.containers > max(_FEWEST_CONTAINERS, self.bytes // 1024)
+        ):
+            return f"an archive of {len(container.members)} members that unpack to {size} bytes: not opened, it may be a bomb"
+        return None
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one pass over a file or member gave: its first `HEAD` bytes and its content."""
+class _Place:
+    """Where a container lies, and what opening it takes."""
 
-    head: bytes
-    content: Content
+    row: Row
+    source: FilmSource | ArchiveSource
+    outermost: Outermost
+    names: tuple[str, ...]
+    workspace: Path
+    allowance: _Allowance
 
-
-def read_through(file: IO[bytes], copy: IO[bytes] | None = None) -> Reading:
-    """Hashes a file in chunks of a MiB, in one pass; `copy` takes the bytes too where they may have pages."""
-    digest, head, size = hashlib.sha256(), b"", 0
-    while chunk := file.read(CHUNK):
-        head = head or chunk[:HEAD]
-        digest.update(chunk)
-        size += len(chunk)
-        if copy is not None and is_of_pages(head):
-            copy.write(chunk)
-    return Reading(head, Content(size, digest.hexdigest()))
+    @property
+    def path(self) -> str:
+        return "!".join((self.row["path"], *self.names))
 
 
 def archive_items(
-    row: Row, file: BinaryIO, source: FilmSource | ArchiveSource, content: Content, workspace: Path
+    row: Row, file: bytes, source: FilmSource | ArchiveSource, reading: Reading, workspace: Path
 ) -> Iterator[Outcome]:
-    """The item of the container at `row`, and one a member (and page of it)."""
-    archive = open_archive(file)
-    found = list(members(archive))
-    if reason := _bomb(found):
-        yield item_outcome(row, row["path"], Recognised("application/zip", "other", "quarantined", reason), content)
+    """The item of the container at `row` (the file `file`), and one a member, and page and member of it."""
+    outermost = Outermost.at(file)
+    place = _Place(row, source, outermost, (), workspace, _Allowance(outermost.size))
+    yield from _container_items(place, reading)
+
+
+def _container_items(place: _Place, reading: Reading) -> Iterator[Outcome]:
+    media_type = container_type(reading.head)
+    try:
+        container = container_at(place.outermost, place.names, unpacked_folder(place.workspace))
+        refusal = place.allowance.refusal(container)
+    except QuarantineError as error:
+        refusal = str(error)
+    if refusal:
+        found = Recognised(media_type, "other", "quarantined", refusal)
+        yield item_outcome(place.row, place.path, found, reading.content)
         return
-    reason = f"an archive: its {len(found)} members are items of their own"
-    yield item_outcome(row, row["path"], Recognised("application/zip", "other", "excluded", reason), content)
-    for name, member in found:
-        yield from _member_items(row, archive, f"{row['path']}!{name}", member, source, workspace)
+    count = len(container.members)
+    found = Recognised(media_type, "other", "excluded", f"an archive: its {count} members are items of their own")
+    if container.fault:
+        found = Recognised(media_type, "other", "review", f"an archive of {count} members, but {container.fault}")
+    yield item_outcome(place.row, place.path, found, reading.content)
+    disc = _Disc.of(place, container)
+    for member in container.members.values():
+        yield from _member_items(place, container, member, disc)
 
 
-def _bomb(found: list[tuple[str, zipfile.ZipInfo]]) -> str | None:
-    unpacked = sum(member.file_size for _, member in found)
-    packed = sum(member.compress_size for _, member in found)
-    steep = unpacked > RATIO_COUNTS_FROM and unpacked > LARGEST_RATIO * packed
-    if len(found) > MOST_MEMBERS or unpacked > LARGEST_UNPACKED or steep:
-        return f"an archive of {len(found)} members that unpack to {unpacked} bytes: not opened, it may be a bomb"
-    return None
+@dataclass(frozen=True)
+class _Disc:
+    """What is in a container, as its DICOMDIRs name it, and these by the folder they lie in."""
+
+    present: frozenset[str]
+    directories: Mapping[str, Directory]
+
+    @classmethod
+    def of(cls, place: _Place, container: Container) -> "_Disc":
+        """Reads the DICOMDIRs of a container; of several in one folder, the first."""
+        directories: dict[str, Directory] = {}
+        for member in container.members.values() if isinstance(place.source, ArchiveSource) else ():
+            if is_directory_name(member.path) and not _refused(member) and member.bytes <= LARGEST:
+                directory = read_directory(member.path, _content(container, member))
+                directories.setdefault(normalised(directory.folder), directory)
+        present = frozenset(normalised(path) for path in container.members) if directories else frozenset()
+        return cls(present, directories)
+
+    def above(self, path: str) -> Directory | None:
+        """The DICOMDIR that counts for a path."""
+        folder = normalised(path)
+        while folder and self.directories:
+            folder = folder.rpartition("/")[0]
+            if folder in self.directories:
+                return self.directories[folder]
+        return None
+
+    def is_there(self, directory: Directory, path: str) -> bool:
+        """Whether there is such a member, or it is another DICOMDIR's affair."""
+        return normalised(path) in self.present or self.above(path) is not directory
 
 
-def _member_items(
-    row: Row, archive: zipfile.ZipFile, path: str, member: zipfile.ZipInfo, source: FilmSource | ArchiveSource, workspace: Path
-) -> Iterator[Outcome]:
-    unread = Content(member.file_size, None)
+def _content(container: Container, member: Member) -> bytes:
+    try:
+        with container.open(member) as stream:
+            return stream.read()
+    except Exception as error:  # decompressors raise whatever they like on damaged members
+        if not is_damage(error):
+            raise
+        return b""
+
+
+def _member_items(place: _Place, container: Container, member: Member, disc: _Disc) -> Iterator[Outcome]:
+    path, unread = f"{place.path}!{member.path}", Content(member.bytes, None)
     if refused := _refused(member):
-        yield item_outcome(row, path, refused, unread)
+        yield item_outcome(place.row, path, refused, unread)
         return
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(workspace)) as copy:
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(place.workspace)) as copy:
         try:
-            with archive.open(member) as packed:
-                reading = read_through(packed, copy)
+            with container.open(member) as packed:
+                head = packed.read(HEAD)
+                if member.bytes > LARGEST_ITEM and not container_type(head):
+                    yield item_outcome(place.row, path, _TOO_LARGE, unread)
+                    return
+                reading = read_through(packed, copy, head)
         except NotImplementedError:
-            yield item_outcome(row, path, _UNKNOWN_PACKING, unread)
+            yield item_outcome(place.row, path, _UNKNOWN_PACKING, unread)
             return
         except Exception as error:  # decompressors raise whatever they like on damaged members
             if not is_damage(error):
                 raise
-            yield item_outcome(row, path, _DAMAGED, unread)
+            yield item_outcome(place.row, path, _REFUSED["damaged"], unread)
             return
-        yield from content_items(row, path, reading, recognised(reading, path, source), cast(BinaryIO, copy))
+        if container_type(reading.head):
+            yield from _nested_items(place, container, member, reading)
+        else:
+            yield from _found_items(place, member, reading, disc, cast(BinaryIO, copy))
 
 
-def _refused(member: zipfile.ZipInfo) -> Recognised | None:
-    if member.flag_bits & 0x1:
-        return _ENCRYPTED
-    if member.file_size > LARGEST_ITEM:
-        return _TOO_LARGE
-    steep = member.file_size > STEEP_COUNTS_FROM and member.file_size > LARGEST_RATIO * member.compress_size
+def _refused(member: Member) -> Recognised | None:
+    if member.refused:
+        return _REFUSED[member.refused]
+    steep = member.packed is not None and member.bytes > max(STEEP_COUNTS_FROM, LARGEST_RATIO * member.packed)
     return _STEEP if steep else None
 
 
-def recognised(reading: Reading, path: str, source: FilmSource | ArchiveSource) -> Recognised:
-    """What a file or member is; a zip here is one that is not opened."""
-    if not reading.content.bytes:
-        return EMPTY
-    found = recognise(reading.head, source.kind)
-    if isinstance(source, FilmSource):
-        found = as_raw_film(found, path, reading.content.bytes, source.raw)
-    return NESTED if found.media_type == "application/zip" else found
+def _nested_items(place: _Place, container: Container, member: Member, reading: Reading) -> Iterator[Outcome]:
+    inner = replace(place, names=(*place.names, member.path))
+    reason = ""
+    if len(inner.names) >= MOST_NESTED:
+        reason = f"an archive that lies in {MOST_NESTED} others: unpack it into the source"
+    elif "!" in member.path or f"{member.path}!2" in container.members:
+        reason = "an archive that shares its name with another member: unpack it into the source"
+    if reason:
+        found = Recognised(container_type(reading.head), "other", "review", reason)
+        yield item_outcome(place.row, inner.path, found, reading.content)
+    else:
+        yield from _container_items(inner, reading)
 
 
-def content_items(row: Row, path: str, reading: Reading, found: Recognised, file: BinaryIO) -> Iterator[Outcome]:
-    """One item, or of a TIFF or PDF of films one a page; a page that is a reduced copy of another is excluded."""
-    if found.media_type not in PAGES or found.outcome != "done":
-        yield item_outcome(row, path, found, reading.content)
-        return
-    pages = PAGES[found.media_type](file)
-    copy = Recognised(found.media_type, found.kind, "excluded", "a reduced copy or a mask of another page of the file")
-    for page, is_reduced in enumerate(pages, 1):
-        yield item_outcome(row, path, copy if is_reduced and page > 1 else found, reading.content, page, len(pages))
+def _found_items(place: _Place, member: Member, reading: Reading, disc: _Disc, copy: BinaryIO) -> Iterator[Outcome]:
+    path, row, directory = f"{place.path}!{member.path}", place.row, disc.above(member.path)
+    found = recognised(reading, path, place.source)
+    if directory and found.kind == "dicom":
+        row = noted(row, directory, member.path, f"{place.path}!{directory.path}", reading.head)
+    if directory and found.media_type == MEDIA_TYPE and directory.path == member.path:
+        item = item_outcome(row, path, found, reading.content)
+        yield from directory_items(row, directory, item, f"{place.path}!", partial(disc.is_there, directory))
+    else:
+        yield from content_items(row, path, reading, found, copy)

@@ -34,6 +34,7 @@ def item_outcome(row: Row, path: str, found: Recognised, content: Content, page:
         "sha256": content.sha256,
         "media_type": found.media_type,
         "kind": found.kind,
+        "listing_conflict": row.get("listing_conflict"),
     }
     return Outcome(
         key, key, found.outcome, found.reason, {"items": [item]}, input_key=None if key == row["item_key"] else row["item_key"]

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from tasks.configuration import ArchiveSource, Configuration, FilmSource
 from tasks.errors import StageBlockedError
 from tasks.keys import item_key, key_of
+from tasks.printable import printable_path
 from tasks.scan.manifest import read_manifest
-from tasks.sources import printable_path
 
 PART_ROWS = 10_000
 _SEPARATOR = re.compile(r"[_\-. ]")
@@ -41,7 +41,41 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("listed_films", pa.int64()),
 ]
 _PART: pa.Schema = pa.schema(_COLUMNS)
-LISTING: pa.Schema = _PART.append(pa.field("group_files", pa.int64()))
+LISTING: pa.Schema = pa.schema(
+    [
+        *_PART,
+        pa.field("group_files", pa.int64()),
+        pa.field("directory", pa.string()),  # path of the DICOMDIR that lies deepest above an archive's file
+        pa.field("directory_state", pa.string()),  # of that DICOMDIR; of a DICOMDIR itself, of all files below it
+    ]
+)
+
+
+def _folder(path: str) -> str:
+    return f"regexp_replace({path}, '[^/]*$', '')"
+
+
+# The DICOMDIR of each folder of an archive: the one in it or, if there is none, in the next folder above that has one.
+_DIRECTORIES = f"""
+    discs AS (
+        SELECT source, path, {_folder("path")} AS folder, bytes || ' ' || mtime_ns AS state FROM listed
+        WHERE entry = 'file' AND jacket IS NULL AND regexp_full_match(lower(path), '(.*/)?dicomdir\\.?(;1)?')
+        QUALIFY row_number() OVER (PARTITION BY source, folder ORDER BY path) = 1
+    ), folders AS (
+        SELECT DISTINCT source, {_folder("path")} AS folder FROM listed WHERE source IN (SELECT source FROM discs)
+    ), above AS (
+        SELECT f.source, f.folder, arg_max(d.path, length(d.folder)) AS directory, arg_max(d.state, length(d.folder)) AS state
+        FROM (
+            SELECT source, folder, unnest([''] || [
+                array_to_string(string_split(folder, '/')[1:depth], '/') || '/'
+                FOR depth IN range(1, len(string_split(folder, '/')))]) AS ancestor
+            FROM folders
+        ) f JOIN discs d ON d.source = f.source AND d.folder = f.ancestor GROUP BY ALL
+    ), below AS (
+        SELECT a.source, a.directory,
+               bit_xor(md5_number(l.path || ' ' || coalesce(l.bytes, 0) || ' ' || coalesce(l.mtime_ns, 0)))::VARCHAR AS files
+        FROM listed l JOIN above a ON a.source = l.source AND a.folder = {_folder("l.path")} GROUP BY ALL
+    ), directories AS (SELECT * FROM above JOIN below USING (source, directory))"""
 
 
 def write_listing(configuration: Configuration, folder: Path) -> Path:
@@ -82,10 +116,12 @@ def _completed(parts: list[Path], folder: Path) -> Path:
                 lines AS (SELECT group_key, listed_by, listing FROM listed WHERE entry = 'manifest'),
                 groups AS (
                     SELECT group_key, count(*) AS group_files FROM listed WHERE entry <> 'manifest' GROUP BY group_key
-                )
+                ), {_DIRECTORIES}
                 SELECT l.* REPLACE (coalesce(l.listed_by, m.listed_by) AS listed_by, coalesce(l.listing, m.listing) AS listing),
-                       coalesce(g.group_files, 0) AS group_files
+                       coalesce(g.group_files, 0) AS group_files, d.directory,
+                       CASE WHEN l.path = d.directory THEN d.files ELSE d.state END AS directory_state
                 FROM listed l LEFT JOIN groups g USING (group_key) LEFT JOIN lines m USING (group_key)
+                LEFT JOIN directories d ON d.source = l.source AND d.folder = {_folder("l.path")} AND l.jacket IS NULL
                 ORDER BY source_order, path, entry
             ) TO {_literal(target)} (FORMAT parquet)""")
     for part in parts:

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.configuration import RAW_FILM, RawFilm
+from tasks.containers import container_type
 from tasks.stage import OutcomeKind
-
-HEAD = 36 * 1024  # bytes from the start that are looked at: the descriptor of an ISO 9660 image lies at 32 KiB
 
 _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"II*\x00", 0, "image/tiff"),
@@ -40,17 +39,11 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"GIF89a", 0, "image/gif"),
     (b"WEBPVP8", 8, "image/webp"),
     (b"ftypavif", 4, "image/avif"),
-    (b"PK\x03\x04", 0, "application/zip"),
-    (b"PK\x05\x06", 0, "application/zip"),
-    (b"\x1f\x8b\x08", 0, "application/gzip"),
-    (b"7z\xbc\xaf\x27\x1c", 0, "application/x-7z-compressed"),
-    (b"BZh", 0, "application/x-bzip2"),
-    (b"\xfd7zXZ\x00", 0, "application/x-xz"),
-    (b"\x28\xb5\x2f\xfd", 0, "application/zstd"),
+    (b"PK\x03\x04", 0, "application/zip"),  # a document, for else it is a container
     (b"Rar!\x1a\x07", 0, "application/vnd.rar"),
-    (b"ustar", 257, "application/x-tar"),
-    (b"CD001", 32769, "application/x-iso9660-image"),
     (b"MSCF\x00\x00\x00\x00", 0, "application/vnd.ms-cab-compressed"),
+    (b"\x1f\x9d", 0, "application/x-compress"),
+    (b"\x00" + b"\xff" * 10 + b"\x00", 0, "application/x-raw-disk-image"),  # sectors of a CD with their headers (ECMA-130 14)
     (b"\x7fELF", 0, "application/x-executable"),
     (b"\xca\xfe\xba\xbe", 0, "application/java-vm"),  # or a Mach-O for two processors: a program either way
     (b"\xcf\xfa\xed\xfe", 0, "application/x-mach-binary"),
@@ -77,12 +70,10 @@ _PROGRAMS = frozenset(
     {"application/vnd.microsoft.portable-executable", "application/x-executable", "application/x-mach-binary"}
     | {"application/java-vm", "image/vnd.microsoft.icon", "application/vnd.ms-htmlhelp"}
 )
-_CONTAINERS = frozenset(
-    {"application/gzip", "application/x-7z-compressed", "application/x-bzip2", "application/x-xz", "application/x-tar"}
-    | {"application/vnd.rar", "application/zstd", "application/x-iso9660-image", "application/vnd.ms-cab-compressed"}
+_NOT_OPENED = frozenset(
+    {"application/vnd.rar", "application/vnd.ms-cab-compressed", "application/x-compress", "application/x-raw-disk-image"}
 )
 _THUMBNAIL_CACHE = "Catalog".encode("utf-16-le")  # the stream that only a thumbs.db has
-_OFFICE_MEMBERS = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
 
 
 @dataclass(frozen=True)
@@ -99,6 +90,8 @@ def media_type(head: bytes) -> str:
     """Media type by the first `HEAD` bytes (fewer only where there are no more)."""
     if head[128:132] == b"DICM":
         return "application/dicom+directory" if _IS_DICOMDIR.search(head[132:1156]) else "application/dicom"
+    if container := container_type(head):
+        return container
     for magic, offset, name in _MAGIC:
         if head.startswith(magic, offset):
             return _told_apart(name, head)
@@ -122,7 +115,7 @@ def media_type(head: bytes) -> str:
 def _told_apart(name: str, head: bytes) -> str:
     if name == "image/jpeg" and _is_jpeg_ls(head):
         return "image/jls"
-    if name == "application/zip" and head.startswith(_OFFICE_MEMBERS, 30):
+    if name == "application/zip":
         return "application/vnd.openxmlformats-officedocument" if head[30:31] == b"[" else "application/vnd.oasis.opendocument"
     if name == "application/x-ole-storage" and _THUMBNAIL_CACHE in head:
         return "application/x-desktop-cache"
@@ -207,8 +200,8 @@ def recognise(head: bytes, source_kind: str) -> Recognised:
         return Recognised(name, "other", "excluded", "what Windows or macOS keeps for its desktop: nothing to migrate")
     if name.startswith("text/"):
         return Recognised(name, "other", "excluded", "text that accompanies the images: nothing to migrate")
-    if name in _CONTAINERS:
-        return Recognised(name, "other", "review", f"a container ({name}) that is not opened yet: unpack it into the source")
+    if name in _NOT_OPENED:
+        return Recognised(name, "other", "review", f"an archive ({name}) that is not opened: unpack it into the source")
     if is_film and name in FILM_TYPES:
         return Recognised(name, "film")
     if is_film and name in _PICTURES:

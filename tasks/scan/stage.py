@@ -2,7 +2,8 @@
 
 | listed | becomes |
 | --- | --- |
-| a file | what `tasks.scan.recognise` says; a zip: one item, and one a member |
+| a file | what `tasks.scan.recognise` says; a container: one item, and one a member |
+| a DICOMDIR | one item, and one waiting item for each file that it lists and that is not there |
 | a file that is empty | quarantined |
 | a file that changes while it is read, cannot be read now, may not be read | waiting |
 | a film whose folder and name are two jackets of the manifest | review |
@@ -19,8 +20,11 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from tasks.configuration import ArchiveSource, FilmSource
-from tasks.errors import NextRunError, QuarantineError, RetryLaterError
-from tasks.scan.archives import Reading, archive_items, content_items, read_through, recognised
+from tasks.containers import container_type
+from tasks.errors import NextRunError, RetryLaterError
+from tasks.scan.archives import archive_items
+from tasks.scan.content import Reading, content_items, read_through, recognised
+from tasks.scan.directory import MEDIA_TYPE, Disc, directory_at, directory_items, noted
 from tasks.scan.items import NOTHING, Content, item_outcome
 from tasks.scan.recognise import Recognised
 from tasks.sources import file_path
@@ -70,7 +74,7 @@ def _missing(row: Row) -> Iterator[Outcome]:
 
 
 def _former(row: Row) -> Outcome:
-    came = row["kind"] == "film" and row["sha256"] is None
+    came = row["kind"] in ("film", "dicom") and row["sha256"] is None
     reason = "listed, and received since" if came else "the file it was found in has changed and holds it no more"
     found = Recognised(row["media_type"], row["kind"], "excluded", reason)
     return item_outcome(row, row["path"], found, Content(row["bytes"], row["sha256"]), row["page"], row["pages"])
@@ -103,15 +107,20 @@ def _file(row: Row, context: StageContext) -> Iterator[Outcome]:
 def _items(
     row: Row, file: BinaryIO, reading: Reading, source: FilmSource | ArchiveSource, context: StageContext
 ) -> Iterator[Outcome]:
-    found = recognised(reading, row["path"], source)
-    if reading.head[:2] == b"PK" and found.media_type == "application/zip":
-        try:
-            yield from archive_items(row, file, source, reading.content, context.workspace)
-        except QuarantineError as error:
-            damaged = Recognised("application/zip", "other", "quarantined", str(error))
-            yield item_outcome(row, row["path"], damaged, reading.content)
+    path = file_path(source.path, row["path"])
+    if container_type(reading.head):
+        yield from archive_items(row, path, source, reading, context.workspace)
         return
+    found = recognised(reading, row["path"], source)
     if found.media_type == "application/vnd.microsoft.portable-executable" and zipfile.is_zipfile(file):
         reason = "a program with an archive in it, which may hold images: unpack it into the source"
         found = replace(found, outcome="review", reason=reason)
+    if row.get("directory") and (found.kind == "dicom" or found.media_type == MEDIA_TYPE):
+        directory = directory_at(file_path(source.path, row["directory"]), row["directory"], row["directory_state"])
+        row = noted(row, directory, row["path"], directory.path, reading.head) if found.kind == "dicom" else row
+        if found.media_type == MEDIA_TYPE and directory.path == row["path"]:
+            item = item_outcome(row, row["path"], found, reading.content)
+            is_there = Disc(os.fsencode(source.path), directory).is_there
+            yield from directory_items(row, directory, item, "", is_there)
+            return
     yield from content_items(row, row["path"], reading, found, file)

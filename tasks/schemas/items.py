@@ -1,4 +1,4 @@
-"""`items`: one row for everything found (a file, a page, an archive member) or listed by a manifest and not delivered."""
+"""`items`: one row for everything found (a file, a page, an archive member) or listed and not delivered."""
 
 import pyarrow as pa
 
@@ -13,13 +13,18 @@ ITEMS = Table(
             FINGERPRINT,
             column("source", TEXT, "name of the source in the configuration"),
             column("source_order", NUMBER, "place of the source in the configuration, from 0"),
-            column("path", TEXT, "path of the file below the source, with `!member` inside an archive"),
+            column("path", TEXT, "path of the file below the source, with `!member` inside an archive, at any depth"),
             column("page", NUMBER, "page of the file, from 1"),
             column("pages", NUMBER, "pages the file has"),
             column("jacket", TEXT, "film jacket, where the source is film"),
             column("box", TEXT, "box the jacket came in, where the manifest says so"),
-            column("listed_by", TEXT, "manifest that names the item"),
+            column("listed_by", TEXT, "manifest that names the item's jacket, or path of the DICOMDIR that lists the item"),
             column("listing", TEXT, "what the manifest says of the jacket, as a JSON object of our column names"),
+            column(
+                "listing_conflict",
+                TEXT,
+                "what the DICOMDIR above an object says otherwise: `not listed`, `SOP Class UID`, `SOP Instance UID` or both",
+            ),
             column("group_key", TEXT, "what is judged as a whole: a jacket, or a medium (top folder or container file)"),
             column("group_files", NUMBER, "files listed in that group, so that its completeness can be told"),
             column("bytes", NUMBER, "size of the file or member in bytes; 0 where it was not received"),

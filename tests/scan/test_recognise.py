@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tasks.scan.recognise import HEAD, media_type, recognise
+from tasks.containers import HEAD
+from tasks.scan.recognise import media_type, recognise
 from tests.scan.conftest import MakeMigration
 
 

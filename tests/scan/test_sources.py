@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import RetryLaterError
-from tasks.sources import LARGEST_ITEM, printable_path, raw_path, read_item
+from tasks.printable import printable_path, raw_path
+from tasks.sources import LARGEST_ITEM, read_item
 from tests.scan.conftest import MakeMigration
 
 
