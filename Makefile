@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile clean
 
 venv: $(STAMP)
 
@@ -51,6 +51,9 @@ bench-labels: venv
 
 bench-audit: venv
 	$(BIN)/python -m benchmarks.audit
+
+bench-reconcile: venv
+	$(BIN)/python -m benchmarks.linkage
 
 clean:
 	rm -rf demo build dist *.egg-info

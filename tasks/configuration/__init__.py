@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from tasks.configuration.faults import first_error, refuse_what_is_not_built
 from tasks.configuration.film import RAW_FILM, Digitizer, FilmSource, RawFilm, Wedge, Wrap
 from tasks.configuration.pacs import PacsSource
-from tasks.configuration.section import RelativePath, Section, listed
+from tasks.configuration.section import RelativePath, Section, listed, one_or_listed
 from tasks.configuration.target import DimseTarget, EmbeddedTarget, Target
 from tasks.errors import ConfigurationError
 
@@ -84,13 +84,27 @@ def source_name(source: FilmSource | ArchiveSource | PacsSource) -> str:
     return source.name or (source.ae_title if isinstance(source, PacsSource) else source.path.name)
 
 
-INDEX_COLUMNS = ("patient_id", "family_name", "given_name", "birth_date", "sex", "issuer")
+INDEX_COLUMNS = (
+    "patient_id",
+    "family_name",
+    "given_name",
+    "birth_date",
+    "sex",
+    "issuer",
+    "death_date",
+    "street",
+    "city",
+    "postcode",
+    "phone",
+    "former_patient_id",
+    "former_family_name",
+)
 
 
 class Patients(Section):
-    """`[patients]`: the patient index."""
+    """`[patients]`: the patient index, from one or more sources: files (CSV, Parquet) or folders (messages)."""
 
-    index: RelativePath
+    index: Annotated[tuple[RelativePath, ...], BeforeValidator(one_or_listed)] = Field(min_length=1)
     columns: dict[str, str] = Field(default_factory=dict)  # our column = the index's column
 
     @field_validator("columns")
@@ -114,6 +128,7 @@ class Reconcile(Section):
 
     auto_link: float = Field(default=0.9999, gt=0, le=1)
     review: float = Field(default=0.05, ge=0, le=1)
+    strangers: float = Field(default=1e-5, ge=0, le=1)  # see tasks.reconcile.policy
     study_uid: Literal["minted", "order"] = "minted"
 
 
@@ -195,17 +210,17 @@ def _check_names_and_files(configuration: Configuration, file: Path) -> None:
     workspace = configuration.project.workspace
     if workspace.exists() and not workspace.is_dir():
         raise ConfigurationError(f"{file}: [project] workspace: {workspace} is not a folder: name one")
-    wanted: list[tuple[str, Path, bool]] = []
+    wanted: list[tuple[str, Path, bool | None]] = []  # None: a folder or a file
     for number, source in enumerate(configuration.source, 1):
         if not isinstance(source, PacsSource):
             wanted.append((f"[[source]] {number} path", source.path, True))
         if isinstance(source, FilmSource) and source.manifest:
             wanted.append((f"[[source]] {number} manifest", source.manifest, False))
     if configuration.patients:
-        wanted.append(("[patients] index", configuration.patients.index, False))
+        wanted.extend(("[patients] index", path, None) for path in configuration.patients.index)
     for what, path, is_folder in wanted:
         if not path.exists():
             raise ConfigurationError(f"{file}: {what}: {path} does not exist: correct the path or mount it")
-        if path.is_dir() != is_folder:
+        if is_folder is not None and path.is_dir() != is_folder:
             kind = "folder" if is_folder else "file"
             raise ConfigurationError(f"{file}: {what}: {path} is not a {kind}: name a {kind}")

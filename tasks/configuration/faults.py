@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from tasks.errors import ConfigurationError
 
 _NOT_YET = {
-    ("index", True): "[patients] index: a list of files is not built yet: name one CSV file",
     ("target", "dicomweb"): 'a target of kind "dicomweb" is not built yet: use kind = "dimse" or "embedded"',
     ("runner", "dask"): '[run] runner = "dask" is not built yet: use "processes" or "threads"',
     ("study_uid", "order"): '[reconcile] study_uid = "order" is not built yet: leave it at "minted"',
@@ -27,9 +26,8 @@ def refuse_what_is_not_built(raw: dict[str, Any], file: Path) -> None:
     asked = [("target", section("target").get("kind"))]
     asked.append(("runner", section("run").get("runner")))
     asked.append(("study_uid", section("reconcile").get("study_uid")))
-    asked.append(("index", isinstance(section("patients").get("index"), list)))
     for name, value in asked:
-        if isinstance(value, str | bool) and (name, value) in _NOT_YET:
+        if isinstance(value, str) and (name, value) in _NOT_YET:
             raise ConfigurationError(f"{file}: {_NOT_YET[name, value]}")
     workspace = section("project").get("workspace")
     if isinstance(workspace, str) and _URL.match(workspace):

@@ -23,8 +23,8 @@ def listed(value: Any) -> Any:
 
 
 def one_or_listed(value: Any) -> Any:
-    """One table, or an array of them, as a tuple."""
-    return (value,) if isinstance(value, dict) else listed(value)
+    """One table or path, or an array of them, as a tuple."""
+    return (value,) if isinstance(value, dict | str | Path) else listed(value)
 
 
 RelativePath = Annotated[Path, BeforeValidator(absolute)]

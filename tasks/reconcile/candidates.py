@@ -1,26 +1,30 @@
-"""Candidates for a study's owner, scored by Splink: a Fellegi-Sunter model over identifier, name, birth date and sex.
+"""Candidates for a study's owner: the persons of the index worth comparing with what is known, and how probable each is.
 
-The model (m and u probabilities, comparison levels, blocking rules as SQL) is `model.json`, versioned with the code; u says how
-often two strangers agree, m how often two records of one person do. What is missing is neutral. The blocking rules pick the
-lines of the index worth comparing, so that a batch costs the same whether the index has a thousand lines or a million.
+`keys` picks the records worth comparing, `score` compares them by the model; a person is as probable as the most probable of
+the person's records, so that a maiden name or an old number finds whoever bore it.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
-import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from tasks.reconcile.index import COMPARED, PatientIndex, Person
-from tasks.reconcile.normalise import normal_date, normal_identifier, normal_name, normal_sex
+from tasks.reconcile.agreement import Agreement, agreement
+from tasks.reconcile.compared import compared
+from tasks.reconcile.index import PatientIndex
+from tasks.reconcile.person import Person
 from tasks.reconcile.readings import Reading
+from tasks.reconcile.score import probabilities
 
-# A link wants a match among all lines of the index; below this size of an index the prior stays what it is for this one.
+# A link wants a match among all persons of the index; below this size of an index the prior stays what it is for this one.
 _SMALLEST_INDEX = 1000
+# Who is less probable than this cannot explain a label as well as somebody who is to be linked.
+_RIVAL = 1e-3
+_DAYS = 36525  # birth dates in a century
 
 
 @dataclass(frozen=True)
@@ -33,84 +37,85 @@ class Query:
     given_name: str | None
     birth_date: str | None
     sex: str | None
-
-    def compared(self) -> dict[str, str | None]:
-        """The row Splink compares, columns `COMPARED`."""
-        return {
-            "unique_id": self.study_instance_uid,
-            "patient_id": normal_identifier(self.patient_id),
-            "family": normal_name(self.family_name),
-            "given": normal_name(self.given_name),
-            "birth_date": normal_date(self.birth_date),
-            "sex": normal_sex(self.sex),
-        }
+    street: str | None = None
+    city: str | None = None
+    postcode: str | None = None
+    phone: str | None = None
+    accession: str | None = None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person who may be the owner, and the match probability, 0 to 1."""
+    """A person who may be the owner, and the match probability, 0 to 1.
+
+    `strangers` is how many people, other than this one, an index of this size is expected to hold by chance with the name and
+    the birth date asked for; `ordered`: an order with the accession number asked for was placed for the person; `address`: the
+    one asked for is the person's; `shared`: the person's number is, or was, somebody else's too.
+    """
 
     person: Person
     probability: float
+    strangers: float = 1.0
+    ordered: bool = False
+    address: bool = False
+    shared: bool = False
 
-    def agreement(self, reading: Reading) -> dict[str, str]:
-        """How each field of a reading compares: `agrees`, `differs` or `missing`."""
-        pairs: dict[str, tuple[object, object]] = {
-            "patient_id": (normal_identifier(self.person.patient_id), reading.patient_id),
-            "name": (self.person.words, reading.name),
-            "birth_date": (self.person.birth_date, reading.birth_date),
-            "sex": (self.person.sex, reading.sex),
-        }
-        return {
-            field: "missing" if not ours or not theirs else "agrees" if ours == theirs else "differs"
-            for field, (ours, theirs) in pairs.items()
-        }
+    def agreement(self, reading: Reading) -> dict[str, Agreement]:
+        """How each field of a reading compares with what the index has, or had, of the person."""
+        return agreement(self.person, reading)
 
 
 def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float) -> dict[str, list[Candidate]]:
-    """Candidates by study, the most probable first, those below the match probability `least` left out."""
-    rows = [row for row in (query.compared() for query in queries) if row["patient_id"] or row["family"] or row["given"]]
+    """Candidates by study, the most probable first, those below the match probability `least` left out.
+
+    Whoever has the identifier asked for, and whoever might explain as well what the most probable explains, are never left out.
+    """
     found: dict[str, list[Candidate]] = {query.study_instance_uid: [] for query in queries}
-    if not rows or not index.size:
+    if not queries or not index.size:
         return found
-    new = pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in COMPARED]))
-    known = index.blocked(new, _rules())
-    pairs = _predict(known, new, 1 / max(index.size, _SMALLEST_INDEX)) if known.num_rows else []
-    shown = [pair for pair in pairs if pair[2] >= least]
-    persons = index.persons(line for line, _, _ in shown)
-    for line, study, probability in sorted(shown, key=lambda pair: (-pair[2], persons[pair[0]].patient_id, pair[0])):
-        found[study].append(Candidate(persons[line], probability))
+    asked = compared(_spelled(queries))
+    rows, records, persons = index.pairs(asked)
+    beside = asked.take(rows)
+    shares = {column: index.shares(asked, column) for column in ("family", "given", "birth_date")}
+    names = {column: shares[column][rows] for column in ("family", "given")}
+    probable = probabilities(records, beside, names, 1 / max(index.size, _SMALLEST_INDEX))
+    kept = (probable >= min(least, _RIVAL)) | _same(records, beside, "patient_id")
+    address = _same(records, beside, "street") & (_same(records, beside, "postcode") | _same(records, beside, "city"))
+    ordered = index.ordered([query.accession for query in queries])
+    # In a small index two may share a date by chance; what more do is a stand-in for an unknown date.
+    dates = np.maximum(shares["birth_date"] - 2 / index.size, 1 / _DAYS)
+    strangers = index.size * shares["family"] * shares["given"] * dates
+    facts = {"address": _pairs(rows[address], persons[address]), "ordered": _pairs(*ordered)}
+    best = _best(rows[kept], persons[kept], probable[kept])
+    known = {line: index.person(line) for line in np.unique(best[1]).tolist()}
+    shared = index.sharing(known.values())
+    for row, line, probability in zip(*(values.tolist() for values in best), strict=True):
+        told = {name: (row, line) in pairs for name, pairs in facts.items()}
+        candidate = Candidate(known[line], probability, round(float(strangers[row]), 12), **told, shared=line in shared)
+        found[queries[row].study_instance_uid].append(candidate)
     return found
 
 
-@lru_cache(maxsize=1)
-def _model() -> Mapping[str, Any]:
-    loaded: dict[str, Any] = json.loads(resources.files("tasks.reconcile").joinpath("model.json").read_text("utf-8"))
-    return loaded
+def _spelled(queries: Sequence[Query]) -> pa.Table:
+    columns = ("patient_id", "family_name", "given_name", "birth_date", "sex", "street", "city", "postcode", "phone")
+    return pa.table({name: pa.array([getattr(query, name) for query in queries], pa.string()) for name in columns})
 
 
-def _rules() -> list[str]:
-    return [rule["blocking_rule"] for rule in _model()["blocking_rules_to_generate_predictions"]]
+def _same(records: pa.Table, asked: pa.Table, column: str) -> NDArray[np.bool_]:
+    same: Any = pc.equal(records[column], asked[column])
+    return np.asarray(same.fill_null(False), np.bool_)
 
 
-def _predict(known: pa.Table, new: pa.Table, prior: float) -> list[tuple[str, str, float]]:
-    """(line of the index, study, match probability) of every pair that a blocking rule brings together."""
-    # Imported here, for it takes a second that only a batch with something to score should pay.
-    from splink import DuckDBAPI, Linker
+def _pairs(rows: NDArray[np.int64], persons: NDArray[np.int64]) -> set[tuple[int, int]]:
+    return set(zip(rows.tolist(), persons.tolist(), strict=True))
 
-    settings = {name: value for name, value in _model().items() if name != "version"}
-    settings["probability_two_random_records_match"] = prior
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute("SET enable_progress_bar = false")  # DuckDB takes a worker process for an interactive one
-        database = DuckDBAPI(connection)
-        # Splink tells left from right by the names of the tables, in alphabetical order.
-        tables = [database.register(table, table_name=name) for name, table in (("a_known", known), ("b_new", new))]
-        linker = Linker(tables, settings, log_level=None, validate_settings=False)
-        scored = linker.inference.predict(warning_mode="never")
-        columns = "unique_id_l, unique_id_r, source_dataset_l, match_probability"
-        rows = connection.execute(f"SELECT {columns} FROM {scored.physical_name}").fetchall()
-    # Rounded, so that the last bit of a sum does not reach a table.
-    return [
-        (left, right, round(probability, 9)) if source == "a_known" else (right, left, round(probability, 9))
-        for left, right, source, probability in rows
-    ]
+
+def _best(
+    rows: NDArray[np.int64], persons: NDArray[np.int64], probable: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """(question row, person, probability), each person once a row with the highest, the most probable first."""
+    order = np.lexsort((persons, -probable, rows))
+    rows, persons, probable = rows[order], persons[order], probable[order]
+    _, first = np.unique(rows << 32 | persons, return_index=True)
+    first.sort()
+    return rows[first], persons[first], probable[first]

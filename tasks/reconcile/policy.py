@@ -1,32 +1,44 @@
 """Who may decide: the rules by which the pipeline links a study by itself, apart from the model that scores.
 
-| what | must hold for a link without a person |
+| rule | what must hold for a link without a person |
 | --- | --- |
-| identifier | read (label, barcode or header; never the manifest) on an object, and that of exactly one line of the index |
-| the same object | shows name and birth date too, both equal to the index's (`normalise`), not merely alike |
-| match probability | of that line at least `auto_link`, and of no other line |
-| every other object | says nothing of the patient that differs from the index |
-| sex, issuer | not read, or equal |
-| manifest | names no other identifier and no other name |
-| birth | not after the examination |
+| match probability | of one person of the index at least `auto_link`, and of no other |
+| identifier | read (label, barcode, header; never the manifest), this person's and nobody else's who could be meant |
+| beside it | on the same object, the name or the birth date |
+| no identifier | where none was read: one object shows full name and full birth date as the index has them, and a third fact |
+| third fact | an order with the accession number read; the address; the identifier in the manifest (one line is one fact); |
+| | or that at most `strangers` others are expected to share name and birth date |
+| every object | says nothing of the patient that differs from the index; name or birth date may be one slip away, not both |
+| number | the one that goes into the header is nobody else's, now or formerly |
+| somebody else | nobody explains what was read with fewer than two slips more (twins, namesakes, father and son) |
+| manifest | names no other identifier, name or birth date |
+| issuer | of the identifier in a header is the index's |
+| dates | examined neither before birth nor after death |
 | assembly | no conflict in any object (two patients, mis-filed, a picture in two jackets, two contents) |
 
 What then is linked: the objects that show the identifier, or name and birth date, themselves. A film that joined for its
 jacket's sake waits for a person, though its study is linked. All else goes to a person, whose decision always wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tasks.reconcile.agreement import Agreement
 from tasks.reconcile.candidates import Candidate
-from tasks.reconcile.index import Person
 from tasks.reconcile.normalise import normal_identifier
+from tasks.reconcile.person import Person
 from tasks.reconcile.readings import Reading
 
 Decision = Literal["auto", "person", "review", "none"]
 
 UNPROVED = "no patient could be read on this object: its study is linked, a person has to say whether it belongs"
+
+# How many slips it takes to explain a field: a field that differs takes two, a name that differs takes three, for a slip in
+# both of its parts is rarer than a wrong number.
+_SLIPS = {"agrees": 0, "missing": 0, "nearly": 1, "differs": 2}
+_SLIPS_OF_A_NAME = _SLIPS | {"differs": 3}
+_AHEAD = 2  # slips
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,17 @@ class Verdict:
     unproved: frozenset[str] = field(default_factory=frozenset)
 
 
-def judge(members: Sequence[Member], candidates: Sequence[Candidate], auto_link: float, issuer: str) -> Verdict:
-    """Applies the table to a study's objects and candidates (the most probable first); `issuer` is the project's."""
+@dataclass(frozen=True)
+class Limits:
+    """What the configuration says of links without a person, and the project's issuer."""
+
+    auto_link: float
+    strangers: float
+    issuer: str
+
+
+def judge(members: Sequence[Member], candidates: Sequence[Candidate], limits: Limits) -> Verdict:
+    """Applies the table to a study's objects and candidates (the most probable first)."""
     conflicts = sorted({member.conflict for member in members if member.conflict})
     if conflicts:
         return _review("; ".join(conflicts))
@@ -60,22 +81,19 @@ def judge(members: Sequence[Member], candidates: Sequence[Candidate], auto_link:
     if not candidates:
         return _review("nobody in the index matches")
     identifiers = {member.reading.patient_id for member in members if member.reading.patient_id}
-    if len(identifiers) != 1:
-        return _review("no identifier could be read" if not identifiers else "two identifiers were read in one study")
-    with_identifier = [c for c in candidates if normal_identifier(c.person.patient_id) in identifiers]
-    if len(with_identifier) != 1:
-        return _review(
-            "the index has the identifier read more than once" if with_identifier else "the identifier read is not in the index"
-        )
-    candidate = with_identifier[0]
-    if reason := _objection(members, candidate, issuer):
+    if len(identifiers) > 1:
+        return _review("two identifiers were read in one study")
+    candidate = _chosen(members, identifiers, candidates)
+    if isinstance(candidate, str):
+        return _review(candidate)
+    others = [other for other in candidates if other is not candidate]
+    if reason := _objection(members, candidate, others, limits):
         return _review(reason)
-    if candidate.probability < auto_link:
-        return _review("the match probability is below auto_link")
-    if any(other.probability >= auto_link for other in candidates if other is not candidate):
-        return _review("another line of the index fits as well")
+    because = _by_identifier(members, candidate) if identifiers else _without_identifier(members, candidate, limits)
+    if isinstance(because, Verdict):
+        return because
     unproved = frozenset(member.object_key for member in members if not _proved(member.reading))
-    return Verdict("auto", "identifier, name and birth date read agree with the index", candidate.person, unproved)
+    return Verdict("auto", because, candidate.person, unproved)
 
 
 def _review(reason: str) -> Verdict:
@@ -86,30 +104,113 @@ def _proved(reading: Reading) -> bool:
     return bool(reading.patient_id or (reading.name and reading.birth_date))
 
 
-def _objection(members: Sequence[Member], candidate: Candidate, issuer: str) -> str | None:
+def _chosen(members: Sequence[Member], identifiers: set[str], candidates: Sequence[Candidate]) -> Candidate | str:
+    """The candidate that what was read points to, or why there is none."""
+    if not identifiers:
+        return candidates[0]
+    having = [candidate for candidate in candidates if identifiers & _numbers(candidate.person)]
+    if not having:
+        return "the identifier read is not in the index"
+    # A number that was given out twice still tells people apart whom nothing else could mistake for each other.
+    meant = [one for one in having if not any(_differs(one.agreement(member.reading)) for member in members)]
+    if len(having) == 1 or len(meant) == 1:
+        return (meant or having)[0]
+    return "the index has the identifier read more than once"
+
+
+def _differs(fields: dict[str, Agreement]) -> bool:
+    return "differs" in (fields["name"], fields["birth_date"])
+
+
+def _numbers(person: Person) -> set[str]:
+    """The identifiers of a person, now and formerly, in normal form."""
+    return {normal_identifier(text) or "" for text in (person.patient_id, *(text for text, _ in person.former_ids))}
+
+
+def _objection(members: Sequence[Member], candidate: Candidate, others: Sequence[Candidate], limits: Limits) -> str | None:
     """The first thing that speaks against a link without a person; `None` if nothing does."""
     person = candidate.person
     agreements = [candidate.agreement(member.reading) for member in members]
-    differing = sorted({name for fields in agreements for name, agreement in fields.items() if agreement == "differs"})
-    if differing:
-        return f"what was read differs from the index in {', '.join(_NAMES[name] for name in differing)}"
-    needed = ("patient_id", "name", "birth_date")
-    if not any(all(fields[name] == "agrees" for name in needed) for fields in agreements):
-        missing = [_NAMES[name] for name in needed if not any(fields[name] == "agrees" for fields in agreements)]
-        return (
-            f"not read, or not in the index: {', '.join(missing)}"
-            if missing
-            else "no object shows identifier, name and birth date"
-        )
+    if differing := _fields(agreements, "differs"):
+        return f"what was read differs from the index in {', '.join(differing)}"
+    if len(slips := _fields(agreements, "nearly")) > 1:
+        return f"what was read is not quite the index's in {', '.join(slips)}"
     hinted = [candidate.agreement(hint) for member in members for hint in member.hints]
-    if any(fields["patient_id"] == "differs" or fields["name"] == "differs" for fields in hinted):
+    if any(_differs(fields) or fields["patient_id"] in ("nearly", "differs") for fields in hinted):
         return "label and jacket disagree: possibly mis-filed"
-    local = (person.issuer or issuer).strip().upper()
+    local = (person.issuer or limits.issuer).strip().upper()
     if any(member.issuer and local and member.issuer.strip().upper() != local for member in members):
         return "the identifier read was issued elsewhere"
-    if any(member.reading.study_date and member.reading.study_date < person.birth_date for member in members):
+    examined = [member.reading.study_date for member in members if member.reading.study_date]
+    if person.birth_date and any(date < person.birth_date for date in examined):
         return "born after the examination"
+    if person.death_date and any(date > person.death_date for date in examined):
+        return "died before the examination"
+    return _rivalry(members, candidate, others, limits)
+
+
+def _rivalry(members: Sequence[Member], candidate: Candidate, others: Sequence[Candidate], limits: Limits) -> str | None:
+    """Why somebody else might be meant as well, or the model is not sure; `None` if neither."""
+    if candidate.shared:
+        return "the person's number is, or was, somebody else's too"
+    apart = [other for other in others if not _linked(candidate.person, other.person)]
+    if any(_explained(members, other) < _explained(members, candidate) + _AHEAD for other in apart):
+        return "another person of the index fits almost as well"
+    if candidate.probability < limits.auto_link:
+        return "the match probability is below auto_link"
+    if any(other.probability >= limits.auto_link for other in apart):
+        return "another person of the index fits as well"
     return None
+
+
+def _linked(one: Person, other: Person) -> bool:
+    """Whether registration says that two persons of the index are one."""
+    return other.line >= 0 and (one.linked == other.line or other.linked == one.line)
+
+
+def _explained(members: Sequence[Member], candidate: Candidate) -> int:
+    """The slips it takes for what was read to be of a candidate; what several objects say alike counts once."""
+    readings = {member.reading.identity() for member in members}
+    return max(
+        sum((_SLIPS_OF_A_NAME if name == "name" else _SLIPS)[found] for name, found in candidate.agreement(reading).items())
+        for reading in readings
+    )
+
+
+def _by_identifier(members: Sequence[Member], candidate: Candidate) -> str | Verdict:
+    """Why the identifier read may link, or that it may not."""
+    agreements = [candidate.agreement(member.reading) for member in members if member.reading.patient_id]
+    if any(fields["name"] != "missing" or fields["birth_date"] == "agrees" for fields in agreements):
+        return "identifier read, with a name or birth date that agrees"
+    return _review("not read beside the identifier, or not in the index: name and birth date")
+
+
+def _without_identifier(members: Sequence[Member], candidate: Candidate, limits: Limits) -> str | Verdict:
+    """Why full name and birth date may link together with a third fact, or what is missing."""
+    full = [
+        member
+        for member in members
+        if (fields := candidate.agreement(member.reading))["name"] == fields["birth_date"] == "agrees"
+        and len(member.reading.name) > 1
+        and all(len(word) > 1 for word in member.reading.name)
+    ]
+    if not full:
+        return _review("no identifier could be read, and no object shows full name and birth date as the index has them")
+    if candidate.ordered:
+        return "full name and birth date read, and the number of an order for this person"
+    if candidate.address:
+        return "full name, birth date and address read"
+    if any(candidate.agreement(hint)["patient_id"] == "agrees" for member in members for hint in member.hints):
+        return "full name and birth date read, and the manifest names the identifier"
+    if candidate.strangers <= limits.strangers:
+        return "full name and birth date read, which nobody is expected to share"
+    return _review("no identifier could be read, and nothing else that confirms name and birth date")
+
+
+def _fields(agreements: Iterable[dict[str, Agreement]], wanted: Agreement) -> list[str]:
+    """The fields, in words and order of `_NAMES`, that any object has so."""
+    found = {name for fields in agreements for name, agreement in fields.items() if agreement == wanted}
+    return [word for name, word in _NAMES.items() if name in found]
 
 
 _NAMES = {"patient_id": "identifier", "name": "name", "birth_date": "birth date", "sex": "sex"}

@@ -15,7 +15,7 @@ from tasks.reconcile.candidates import Candidate, Query, find_candidates
 from tasks.reconcile.header import FilmStudy, compose_header
 from tasks.reconcile.index import PatientIndex, Person, index_version, read_index
 from tasks.reconcile.normalise import normal_date, normal_identifier, normal_sex, split_name
-from tasks.reconcile.policy import UNPROVED, Member, Verdict, judge
+from tasks.reconcile.policy import UNPROVED, Limits, Member, Verdict, judge
 from tasks.reconcile.readings import hints_of, label, reading_of
 from tasks.stage import Outcome, Row, StageContext, each_group, outcome_of_error
 
@@ -33,7 +33,7 @@ def reconcile_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Out
     Raises `StageBlockedError` where the patient index cannot be used.
     """
     try:
-        index = read_index(context.configuration.patients)
+        index = read_index(context.configuration.patients, context.workspace)
     except ConfigurationError as error:
         raise StageBlockedError(str(error)) from error
     studies = [list(rows) for _, rows in groupby(batch, key=lambda row: row["study_instance_uid"])]
@@ -46,19 +46,21 @@ def reconcile_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Out
 
 
 def _study(rows: Sequence[Row], candidates: list[Candidate], index: PatientIndex, context: StageContext) -> Iterator[Outcome]:
+    may = context.configuration.reconcile
     verdict = _by_person(rows, index, context.configuration.project.issuer)
     decided = verdict is not None
     if verdict is None:
         members = [_member(row) for row in rows]
-        verdict = judge(members, candidates, context.configuration.reconcile.auto_link, context.configuration.project.issuer)
+        verdict = judge(members, candidates, Limits(may.auto_link, may.strangers, context.configuration.project.issuer))
     decided_at: datetime = rows[0]["decided_at"] if decided else context.now()
+    shown = [candidate for candidate in candidates if candidate.probability >= may.review]
     link = {
         "study_instance_uid": rows[0]["study_instance_uid"],
         "patient_id": verdict.person.patient_id if verdict.person else None,
         "decision": verdict.decision,
-        "probability": candidates[0].probability if candidates else None,
-        "runner_up": candidates[1].probability if len(candidates) > 1 else None,
-        "evidence": _evidence(rows, candidates),
+        "probability": shown[0].probability if shown else None,
+        "runner_up": shown[1].probability if len(shown) > 1 else None,
+        "evidence": _evidence(rows, shown),
         "decided_by": rows[0]["decided_by"] if decided else "filmroom",
         "decided_at": decided_at,
         "reason": verdict.reason,
@@ -144,7 +146,15 @@ def _query(rows: Sequence[Row]) -> Query:
     """What is known of the study's patient, the most often read first; the manifest fills in what was not read."""
     values = {field: _most(rows, field) for field in ("patient_id", "patient_name", "birth_date", "sex")}
     family, given = split_name(values["patient_name"])
-    return Query(rows[0]["study_instance_uid"], values["patient_id"], family, given, values["birth_date"], values["sex"])
+    return Query(
+        study_instance_uid=rows[0]["study_instance_uid"],
+        patient_id=values["patient_id"],
+        family_name=family,
+        given_name=given,
+        birth_date=values["birth_date"],
+        sex=values["sex"],
+        accession=_alike(rows, "accession", normal_identifier),
+    )
 
 
 def _most(rows: Sequence[Row], field: str) -> str | None:

@@ -59,14 +59,14 @@ WRONG = [
     ('"jackets.csv"', '"jacket.csv"', ["[[source]] 1 manifest", "jacket.csv does not exist"]),
     ('"jackets.csv"', '"scans"', ["[[source]] 1 manifest", "scans is not a file"]),
     ('"mpi.csv"', '"mpi.txt"', ["[patients] index", "mpi.txt does not exist"]),
-    ('"mpi.csv"', '"scans"', ["[patients] index", "scans is not a file"]),
+    ('"mpi.csv"', '["mpi.csv", "mpi.txt"]', ["[patients] index", "mpi.txt does not exist"]),
+    ('"mpi.csv"', '[]', ["[patients] index"]),
     ('"workspace"', '"mpi.csv"', ["[project] workspace", "mpi.csv is not a folder"]),
     # In the contract, and not built yet.
     ('kind = "film"', 'kind = "pacs"', ["[[source]] 1 host is missing", "add it"]),
     ('kind = "embedded"', 'kind = "dicomweb"', ['kind "dicomweb" is not built yet', 'use kind = "dimse"']),
     ('runner = "threads"', 'runner = "dask"', ['runner = "dask" is not built yet', 'use "processes"']),
     ('"workspace"', '"s3://bucket/workspace"', ["[project] workspace at a URL is not built yet", "name a folder"]),
-    ('"mpi.csv"', '["mpi.csv"]', ["[patients] index", "not built yet", "name one CSV file"]),
 ]
 
 

@@ -115,6 +115,7 @@ def test_real_films_with_perfect_labels_have_no_wrong_link(realdata: Path, tmp_p
     link_of = {link["study_instance_uid"]: link["patient_id"] for o in outcomes for link in o.rows.get("links", ())}
     linked = {o.key: link_of[h["study_instance_uid"]] for o in outcomes for h in o.rows.get("headers", ())}
     assert {key: owner for key, owner in linked.items() if owners[key] != owner} == {}
-    assert len(linked) >= 16
+    print(len(linked), "of", sum(owner != "" for owner in owners.values()), "linked without a person")
+    assert len(linked) >= 0.8 * sum(owner != "" for owner in owners.values())
     secrets = {owner for owner in owners.values() if owner}
     assert not any(secret in o.reason for o in outcomes for secret in secrets)
