@@ -16,15 +16,20 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from tasks.pixel_data import header_bytes, read_data_set
+from tasks.pixel_data import header_bytes
 from tasks.reconcile.index import Person
-from tasks.reconcile.original import SYSTEM, Revision, append, moment
+from tasks.reconcile.mends import mend
+from tasks.reconcile.original import SYSTEM, moment, record
+from tasks.reconcile.revision import Revision, as_it_is, data_set_of, revision_of
+from tasks.reconcile.signatures import remove_broken_signatures
 from tasks.reconcile.texts import to_utf8
 from tasks.stage import Row
 
 _INDEX = "the patient index"
 _OWNER = "identifies a patient by other means than the index"
 _FOREIGN = "a foreign order's number would collide with a local one's"
+
+_FIRST_PIXEL_TAG = 0x7FE00008
 
 # Of the Patient module (PS3.3 C.7.1.1), what would identify somebody by what the index does not attribute to this person.
 _NOT_FROM_INDEX = (
@@ -54,64 +59,48 @@ class FilmStudy:
 def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datetime, issuer: str) -> dict[str, Any]:
     """The `headers` row of an object (a row of `RECONCILE_VIEW`); `issuer` is the project's Issuer of Patient ID.
 
-    Raises `ReviewError` where texts are not in the character set that the header declares.
+    Raises `ReviewError` where it cannot be told in which character set texts are.
     """
     is_film = row["kind"] == "film"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what matters of odd values becomes a finding in validate
-        header, trailer, repaired = _decoded(row)
-        revision = Revision(header)
+        source = b"".join(row[part] or b"" for part in ("source_header", "pixel_header", "source_trailer"))
+        revision = revision_of(source, [] if is_film else json.loads(row.get("source_changes") or "[]"))
+        if not is_film:
+            mend(revision, row["group_key"], row["label_patient_id"] or "")
         _identify(revision, row, person, issuer)
         if is_film:
-            _number_film(header, row, study, decided_at)
+            _number_film(revision.dataset, row, study, decided_at)
+            to_utf8(revision)
         else:
             _foreign_study(revision, row)
-            revision.record(row["source"], decided_at)
-            append(header, "ContributingEquipmentSequence", _modifying_equipment(decided_at))
-        for element in read_data_set(row["pixel_header"] or b""):
-            header[element.tag] = element
-        written = header_bytes(header)
-    changes = [] if is_film else revision.changes
-    if repaired:
-        declared = "texts beyond ASCII without a character set that holds them"
-        changes = [*changes, {"keyword": "SpecificCharacterSet", "from": "", "to": "ISO_IR 192", "why": declared}]
+            _complete_class(revision, row)
+            to_utf8(revision)
+            revision.append("ContributingEquipmentSequence", _modifying_equipment(decided_at), "says who changed it")
+            remove_broken_signatures(revision)
+            record(revision, row["source"], decided_at)
+        header, trailer = _parts(revision.dataset)
+        original = None if is_film else _parts(revision.prior)[0]
     return {
         "object_key": row["object_key"],
         "item_key": row["item_key"],
         "study_instance_uid": row["study_instance_uid"],
         "sop_instance_uid": row["sop_instance_uid"],
-        "header": written,
+        "header": header,
         "trailer": trailer,
-        "header_sha256": hashlib.sha256(written + trailer).hexdigest(),
-        "original": None if is_film else row["source_header"],
-        "changes": json.dumps(changes, sort_keys=True, ensure_ascii=False),
+        "header_sha256": hashlib.sha256(header + trailer).hexdigest(),
+        "original": original,
+        "changes": json.dumps([] if is_film else revision.changes, sort_keys=True, ensure_ascii=False),
     }
 
 
-def _decoded(row: Row) -> tuple[Dataset, bytes, bool]:
-    """Header in UTF-8, trailer bytes, and whether a text's character set had to be inferred."""
-    header = read_data_set(row["source_header"])
-    declared = header.get("SpecificCharacterSet")
-    repaired = to_utf8(header)
-    raw: bytes = row["source_trailer"] or b""
-    if raw.isascii():
-        return header, raw, repaired
-    trailer = read_data_set(raw)
-    if declared is not None:
-        trailer.SpecificCharacterSet = declared
-    repaired |= to_utf8(trailer)
-    del trailer.SpecificCharacterSet  # the header's holds for both
-    return header, _trailer_bytes(trailer), repaired
-
-
-def _trailer_bytes(trailer: Dataset) -> bytes:
-    whole = Dataset()
-    whole.SpecificCharacterSet = "ISO_IR 192"
-    prefix = len(header_bytes(whole))
-    trailer.SpecificCharacterSet = "ISO_IR 192"
-    written = header_bytes(trailer)
-    del trailer.SpecificCharacterSet
-    return written[prefix:]
+def _parts(dataset: Dataset) -> tuple[bytes, bytes]:
+    """A data set before and behind its pixels."""
+    as_it_is(dataset)
+    front = data_set_of({tag: dataset.get_item(tag) for tag in sorted(dataset.keys()) if tag < _FIRST_PIXEL_TAG})
+    as_it_is(front)
+    header = header_bytes(front)
+    return header, header_bytes(dataset)[len(header) :]
 
 
 def _identify(revision: Revision, row: Row, person: Person, issuer: str) -> None:
@@ -168,6 +157,17 @@ def _foreign_study(revision: Revision, row: Row) -> None:
             revision.set(keyword, "", "required, may be empty")
     if "InstanceNumber" not in header and row["instance_number"] is not None:
         revision.set("InstanceNumber", str(row["instance_number"]), "required")
+
+
+def _complete_class(revision: Revision, row: Row) -> None:
+    """Says what kind of object it is where its header does not; an image from before DICOM is a digital one made anew."""
+    if "SOPClassUID" in revision.dataset:
+        return
+    if "RecognitionCode" in revision.dataset:
+        revision.set("SOPClassUID", row["sop_class_uid"], "older than DICOM: an image that belongs to no other class")
+        revision.set("ConversionType", "DI", "required of a Secondary Capture image")
+    else:
+        revision.set("SOPClassUID", row["sop_class_uid"], "missing in the data set, taken from the file meta information")
 
 
 def _modifying_equipment(at: datetime) -> Dataset:

@@ -1,84 +1,44 @@
-"""What a legacy header said before: attributes replaced one by one, and the Original Attributes item that keeps their values.
+"""The Original Attributes item of a revision: the values that a legacy header had before (PS3.3 C.12.1.1.9).
 
-PS3.3 C.12.1.1.9. Values that break their VR cannot stand in Modified Attributes and go, as bytes, to Nonconforming Modified
-Attributes.
+Of what was changed within a sequence, the whole sequence is kept as it was. Texts keep the character set they came in, which
+the item then declares. Values that break their VR, or the character set that was declared, cannot stand in Modified Attributes;
+they are empty there, and stand as bytes in Nonconforming Modified Attributes.
 """
 
-import base64
-from copy import deepcopy
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pydicom import config
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
-from pydicom.valuerep import validate_value
+
+from tasks.changes import alters_a_value
+from tasks.pixel_data import read_data_set
+from tasks.reconcile.revision import Revision, Stored, as_it_is, data_set_of, encoded, item_at, steps
 
 SYSTEM = "Filmroom"
+_TRAILING_PADDING = 0xFFFCFFFC
+_FIRST_GROUP = 0x0008
 
 
-@dataclass
-class Revision:
-    """A data set under revision: `set` and `remove` change it and remember what stood there.
-
-    `changes` is the record for `headers.changes`; values that break their VR are kept there and in `nonconforming` as bytes.
-    """
-
-    dataset: Dataset
-    changes: list[dict[str, str]] = field(default_factory=list)
-    modified: Dataset = field(default_factory=Dataset)
-    nonconforming: list[tuple[BaseTag, bytes]] = field(default_factory=list)
-
-    def set(self, keyword: str, value: str, why: str) -> None:
-        """Gives an attribute a value, if it has another one or is missing."""
-        tag = _tag(keyword)
-        old, raw = _old(self.dataset, tag)
-        if tag in self.dataset and raw is None and _shown(old) == value:
-            return
-        self._remember(keyword, old, raw, value, why)
-        self.dataset[tag] = DataElement(tag, dictionary_VR(tag), value)
-
-    def remove(self, keyword: str, why: str) -> None:
-        """Takes an attribute out, if it is there."""
-        tag = _tag(keyword)
-        if tag in self.dataset:
-            old, raw = _old(self.dataset, tag)
-            self._remember(keyword, old, raw, "", why)
-            del self.dataset[tag]
-
-    def _remember(self, keyword: str, old: DataElement | None, raw: bytes | None, value: str, why: str) -> None:
-        before = _shown(old) if raw is None else "base64:" + base64.b64encode(raw).decode()
-        self.changes.append({"keyword": keyword, "from": before, "to": value, "why": why})
-        if raw is not None:
-            self.nonconforming.append((_tag(keyword), raw))
-        elif old is not None:
-            self.modified[old.tag] = deepcopy(old)
-
-    def record(self, source: str, at: datetime) -> None:
-        """Adds the Original Attributes item of this revision after the earlier ones; nothing where nothing stood there."""
-        if not len(self.modified) and not self.nonconforming:
-            return
-        item = Dataset()
-        item.ModifiedAttributesSequence = Sequence([self.modified])
-        if self.nonconforming:
-            item.NonconformingModifiedAttributesSequence = Sequence(
-                [_nonconforming(tag, raw) for tag, raw in self.nonconforming]
-            )
-        item.AttributeModificationDateTime = moment(at)
-        item.ModifyingSystem = SYSTEM
-        item.SourceOfPreviousValues = " ".join(source.replace("\\", " ").split())[:64]
-        item.ReasonForTheAttributeModification = "COERCE"
-        append(self.dataset, "OriginalAttributesSequence", item)
-
-
-def append(dataset: Dataset, keyword: str, item: Dataset) -> None:
-    """Adds an item at the end of a sequence, which need not be there yet."""
-    earlier = list(dataset[keyword].value or []) if keyword in dataset else []
-    setattr(dataset, keyword, Sequence([*earlier, item]))
+def record(revision: Revision, source: str, at: datetime) -> None:
+    """Adds the Original Attributes item of a revision after the earlier ones; nothing where nothing stood there."""
+    modified = _modified(revision)
+    if not len(modified):
+        return
+    item = Dataset()
+    item.ModifiedAttributesSequence = Sequence([modified])
+    if revision.unreadable:
+        unreadable = [
+            _nonconforming(item_at(revision.prior, path), path, Tag(tag), raw)
+            for (path, tag), raw in sorted(revision.unreadable.items())
+        ]
+        item.NonconformingModifiedAttributesSequence = Sequence(unreadable)
+    item.AttributeModificationDateTime = moment(at)
+    item.ModifyingSystem = SYSTEM
+    item.SourceOfPreviousValues = " ".join(source.replace("\\", " ").split())[:64]
+    item.ReasonForTheAttributeModification = "COERCE"
+    revision.append("OriginalAttributesSequence", item, "says what was changed")
 
 
 def moment(at: datetime) -> str:
@@ -86,40 +46,53 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
 
 
-def _tag(keyword: str) -> BaseTag:
-    number = tag_for_keyword(keyword)
-    assert number is not None, keyword
-    return Tag(number)
+def _modified(revision: Revision) -> Dataset:
+    """What was changed, as it stood."""
+    kept: dict[BaseTag, Stored] = {}
+    for tag in sorted({Tag(int(change["tag"][:8], 16)) for change in revision.changes if alters_a_value(change)}):
+        before = revision.standing("", tag)
+        if before is None or not tag.element or tag.group < _FIRST_GROUP or tag == _TRAILING_PADDING:
+            continue
+        if owner := _owner(revision.prior, tag):
+            kept[owner.tag] = owner
+        kept[tag] = _readable(revision, before)
+    modified = data_set_of(kept)
+    if "SpecificCharacterSet" in modified:
+        modified.SpecificCharacterSet = revision.declared or None
+    as_it_is(modified)
+    return modified
 
 
-def _old(dataset: Dataset, tag: BaseTag) -> tuple[DataElement | None, bytes | None]:
-    """The element as it stands (`None`: missing), and its bytes where its value breaks its VR."""
-    if tag not in dataset:
-        return None, None
-    item = dataset.get_item(tag)
-    raw = bytes(item.value or b"") if isinstance(item, RawDataElement) and item.VR != "SQ" else None
-    try:
-        element = dataset[tag]
-        if raw is not None and element.VR not in ("SQ", "UN"):
-            values = element.value if isinstance(element.value, MultiValue | list) else [element.value]
-            for value in values:
-                validate_value(element.VR, str(value or ""), config.RAISE)
-    except Exception:  # pydicom raises several classes on values that are not what their VR says
-        return None, raw or b""
-    return element, None
+def _owner(dataset: Dataset, tag: BaseTag) -> Stored | None:
+    """The private creator of a private element, which has to accompany it."""
+    is_owned = tag.is_private and tag.element > 0xFF
+    return dataset.get_item(Tag(tag.group, tag.element >> 8)) if is_owned else None
 
 
-def _nonconforming(tag: BaseTag, raw: bytes) -> Dataset:
+def _readable(revision: Revision, before: Stored) -> Stored:
+    """An element, empty where its value breaks its VR; a sequence with such values in it empty."""
+    if ("", before.tag) in revision.unreadable:
+        return DataElement(before.tag, str(before.VR), None)
+    within = [(path, tag) for path, tag in revision.unreadable if path.startswith(f"{before.tag:08X}[")]
+    if not within:
+        return before
+    copy = read_data_set(encoded(before))
+    for path, tag in within:
+        item = item_at(copy, path)
+        item[tag] = DataElement(tag, str(item.get_item(Tag(tag)).VR), None)
+    return copy.get_item(before.tag)
+
+
+def _nonconforming(within: Dataset, path: str, tag: BaseTag, raw: bytes) -> Dataset:
+    """A value that breaks its VR, and where it stood (Selector Attribute macro, PS3.3 section 10.17)."""
     item = Dataset()
-    item.SelectorAttribute = tag
+    owner = _owner(within, tag)
+    item.SelectorAttribute = tag if owner is None else Tag(tag.group, tag.element & 0xFF)
+    if owner is not None:
+        item.SelectorAttributePrivateCreator = bytes(owner.value or b"").decode("ascii", "replace").strip()
+    if path:
+        item.SelectorSequencePointer = [sequence for sequence, _ in steps(path)]
+        item.SelectorSequencePointerItems = [number + 1 for _, number in steps(path)]
     item.SelectorValueNumber = 1
     item.NonconformingDataElementValue = raw + b"\x00" * (len(raw) % 2)
     return item
-
-
-def _shown(element: DataElement | None) -> str:
-    if element is None or element.value is None:
-        return ""
-    if element.VR == "SQ":
-        return f"{len(element.value)} items"
-    return "\\".join(map(str, element.value)) if isinstance(element.value, MultiValue) else str(element.value)

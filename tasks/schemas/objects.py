@@ -92,6 +92,11 @@ OBJECTS = Table(
             column("pixel_header", BYTES, "attributes that describe the staged pixels, Explicit VR Little Endian data set"),
             column("source_header", BYTES, "legacy: data set before Pixel Data as it came; film: composed from the scan"),
             column("source_trailer", BYTES, "legacy: elements after Pixel Data as they came"),
+            column(
+                "source_changes",
+                TEXT,
+                "legacy: what reading the file left out or took otherwise than written, as in `headers.changes`; null: nothing",
+            ),
             column("source_transfer_syntax_uid", TEXT, "how `source_header` and `source_trailer` are encoded"),
             column("source_left_out", TEXT, "parts of the scan's file that were not taken over, such as a JPEG's comments"),
             column("modality", TEXT, "Modality (0008,0060)"),

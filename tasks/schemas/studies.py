@@ -68,8 +68,13 @@ HEADERS = Table(
             column("header", BYTES, "final data set before Pixel Data, Explicit VR Little Endian, without file meta"),
             column("trailer", BYTES, "final data set after Pixel Data, Explicit VR Little Endian"),
             column("header_sha256", TEXT, "SHA-256 of header and trailer, one after the other"),
-            column("original", BYTES, "legacy: the data set before Pixel Data as it came"),
-            column("changes", TEXT, "what was coerced or corrected: JSON list of {keyword, from, to, why}"),
+            column("original", BYTES, "legacy: the data set before Pixel Data as it came, with the values that the file has"),
+            column(
+                "changes",
+                TEXT,
+                "what was coerced or corrected: JSON list of {keyword, from, to, why, tag, original}, which taken back from the last "
+                "to the first give the values of the file, see `tasks.changes`",
+            ),
         ]
     ),
     stage="reconcile",

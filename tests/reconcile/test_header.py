@@ -15,6 +15,7 @@ from tasks.errors import ReviewError
 from tasks.pixel_data import header_bytes, read_data_set
 from tasks.reconcile.header import FilmStudy, compose_header
 from tasks.reconcile.index import Person
+from tasks.reconcile.revision import Revision, as_it_is, revision_of
 from tasks.reconcile.texts import to_utf8
 
 from .rows import NOW, film, film_header, legacy, written
@@ -102,6 +103,7 @@ def test_earlier_modifications_stay_before_ours() -> None:
 
 def test_nothing_modified_leaves_no_event() -> None:
     dataset = old()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.PatientName, dataset.PatientID, dataset.IssuerOfPatientID, dataset.AccessionNumber = (
         "Müller^Jörg",
         "1001",
@@ -110,8 +112,10 @@ def test_nothing_modified_leaves_no_event() -> None:
     )
     dataset.ReferringPhysicianName = ""
     del dataset.OtherPatientIDs
-    result, header = compose(legacy("x", "1.2.3", "1.2.3.1", dataset))
-    assert "OriginalAttributesSequence" not in header and json.loads(result["changes"]) == []
+    dataset.SOPInstanceUID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.840.99.1", "1.2.840.99", "1.2.840.99.2"
+    result, header = compose(legacy("x", "1.2.840.99", "1.2.840.99.1", dataset, series_instance_uid="1.2.840.99.2"))
+    assert "OriginalAttributesSequence" not in header
+    assert [change["keyword"] for change in json.loads(result["changes"])] == ["ContributingEquipmentSequence"]
 
 
 def test_values_that_break_their_vr_are_kept_as_bytes_and_others_stay_as_they_came() -> None:
@@ -163,6 +167,13 @@ def test_names_of_the_index_stay_within_their_component(person: Person) -> None:
     assert header.PatientBirthDate == "" and header.PatientSex == ""
 
 
+def in_utf8(dataset: Dataset) -> Revision:
+    revision = revision_of(header_bytes(dataset), [])
+    to_utf8(revision)
+    as_it_is(revision.dataset)
+    return revision
+
+
 def raw(name: bytes, declared: str | None) -> Dataset:
     dataset = Dataset()
     if declared is not None:
@@ -180,21 +191,42 @@ def raw(name: bytes, declared: str | None) -> Dataset:
         ("Schädel".encode(), None, "Schädel", True),
         ("Schädel".encode("latin-1"), None, "Schädel", True),
         (b"skull", "ISO_IR 6", "skull", False),
+        # Declared wrongly: the bytes as Python's codecs write them, and what the declared set makes of them is no text.
+        ("Schädel".encode("latin-1"), "ISO_IR 192", "Schädel", True),
+        ("Schädel".encode(), "ISO_IR 100", "Schädel", True),
+        ("Łódź, Šimůnek".encode(), "ISO_IR 101", "Łódź, Šimůnek", True),
+        ("Schädel".encode("latin-1"), "ISO_IR 999", "Schädel", True),
+        (b"it\x92s", "ISO_IR 100", "it\u2019s", True),
+        (b"it\x92s", None, "it\u2019s", True),
+        (b"10\xb0, 5 \xb5m", None, "10°, 5 µm", True),
+        ("김희중".encode("euc_kr"), "\\ISO 2022 IR 149", "김희중", True),
+        ("Череп".encode(), None, "Череп", True),
+        ("Κρανίο".encode("iso8859-7"), "ISO_IR 126", "Κρανίο", False),
     ],
 )
 def test_texts_become_utf8(value: bytes, declared: str | None, text: str, repaired: bool) -> None:
-    dataset = raw(value, declared)
-    assert to_utf8(dataset) is repaired
-    assert text.encode() in header_bytes(dataset)
+    revision = in_utf8(raw(value, declared))
+    assert [change["keyword"] for change in revision.changes] == ["StudyDescription"] * repaired + ["SpecificCharacterSet"] * (
+        declared != "ISO_IR 192"
+    )
+    assert text.encode() in header_bytes(revision.dataset)
 
 
 @pytest.mark.parametrize(
     ("value", "declared"),
-    [("Schädel".encode("latin-1"), "ISO_IR 192"), (b"\xe4", "ISO_IR 999"), (b"it\x92s", "ISO_IR 100"), (b"it\x92s", None)],
+    [
+        ("Череп".encode("cp1251"), None),  # in Latin-1 it would be a row of accented letters
+        ("Череп".encode("cp1251"), "ISO_IR 192"),
+        ("山田".encode("shift_jis"), None),
+        ("CT 田".encode("shift_jis"), None),  # whose first byte would be a quotation mark
+        ("山田".encode("euc_jp"), "\\ISO 2022 IR 87"),
+        (b"\xe4", "ISO_IR 999"),
+        (b"a\x81b", "ISO_IR 100"),
+    ],
 )
 def test_texts_that_are_not_what_is_declared_go_to_a_person(value: bytes, declared: str | None) -> None:
     with pytest.raises(ReviewError, match="character set"):
-        to_utf8(raw(value, declared))
+        in_utf8(raw(value, declared))
 
 
 def names(dataset: Dataset) -> list[str]:
@@ -206,8 +238,7 @@ def test_real_character_sets(realdata: Path) -> None:
     files = sorted((realdata / "dicom").rglob("chr*.dcm"))
     expected = {path: names(pydicom.dcmread(path, stop_before_pixels=True)) for path in files}
     for path in files:
-        ours = read_data_set(header_bytes(pydicom.dcmread(path, stop_before_pixels=True)))
-        to_utf8(ours)
+        ours = in_utf8(pydicom.dcmread(path, stop_before_pixels=True)).dataset
         assert names(read_data_set(header_bytes(ours))) == expected[path], path.name
     assert sum(not "".join(found).isascii() for found in expected.values()) >= 10
 

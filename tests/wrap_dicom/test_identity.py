@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import RE_VALID_UID
 
-from tasks.wrap.dicom import is_valid_uid
+from tasks.uids import is_valid_uid
 from tests.wrap_dicom.conftest import Take
 from tests.wrap_dicom.objects import data_set_bytes, legacy
 from tests.wrap_dicom.test_headers import CLASS, element

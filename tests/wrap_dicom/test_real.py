@@ -16,10 +16,14 @@ from pydicom.dataset import Dataset
 
 from tasks.configuration import Configuration
 from tasks.pixel_data import read_data_set
+from tasks.reconcile.header import FilmStudy, compose_header
+from tasks.reconcile.index import Person
 from tasks.scan.recognise import media_type
 from tasks.stage import StageContext
 from tasks.wrap.stage import wrap_batch
 from tests.pixels.reference import JPEG_LS, LOSSLESS_57, LOSSLESS_70, RLE
+from tests.reconcile import undone
+from tests.reconcile.rows import NOW
 
 TOOLS = {RLE: ("dcmdrle",), JPEG_LS: ("dcmdjpls",), LOSSLESS_57: ("dcmdjpeg", "+cn"), LOSSLESS_70: ("dcmdjpeg", "+cn")}
 # Codecs that DCMTK has not, and two RLE and JPEG-LS objects that it does not take.
@@ -36,7 +40,8 @@ SIBLINGS = [
     "SC_rgb_16bit SC_rgb_rle_16bit",
     "SC_rgb_16bit_2frame SC_rgb_rle_16bit_2frame",
     "SC_rgb_small_odd SC_rgb_small_odd_big_endian",
-    "rtdose rtdose_rle",
+    "rtdose rtdose_rle badVR",
+    "MR_small acr_MR_small",
     "rtdose_1frame rtdose_rle_1frame",
     "CT0012.not_fragmented_bot_jpeg_ls.80 CT0012.fragmented_no_bot_jpeg_ls.80 CT0012.not_fragmented_no_bot_jpeg_ls.80"
     " CT0012.not_fragmented_bot_rle CT0012.not_fragmented_no_bot_rle",
@@ -50,20 +55,19 @@ EXCEPTIONS = {
     "emri_small_jpeg_2k_lossless_too_short": "cut off inside sequence (7FE0,0010)",
     "GH626": "cut off or followed by other bytes: the file does not end where its last element ends",
     "GH179B": "element (0028,0120) has a value representation that DICOM does not know",
-    "badVR": "NumberOfFrames is not a number: the pixels cannot be read without it",
     "GH1146": "the pixel element is empty",
     "JPEG2000-embedded-sequence-delimiter": "a codestream is 1024 x 3722445056, its header says 1024 x 256",
-    "acr_CT_small": "an ACR-NEMA object: not converted yet",
-    "acr_MR_small": "an ACR-NEMA object: not converted yet",
-    "GH340": "an ACR-NEMA object: not converted yet",
-    "rtdose_expb": "big-endian pixels of more than 16 bits: writers disagree about the order of their bytes",
-    "rtdose_expb_1frame": "big-endian pixels of more than 16 bits: writers disagree about the order of their bytes",
+    "rtdose_expb": "big-endian pixels of more than 16 bits: writers and readers disagree about the order of their bytes",
+    "rtdose_expb_1frame": "big-endian pixels of more than 16 bits: writers and readers disagree about the order of their bytes",
 }
+# Attributes that wrap mends: a Number of Frames that is no number, and the packing of 12-bit pixels.
+MENDED = {"badVR": {0x00280008}, "GH340": {0x00280100}}
+# Pixels of an object that DCMTK does not read, as GDCM 3.2 decodes them.
+PACKED = {"GH340": "6a270fd645d709984a07dba2b84c66f5ac5dd5209125fe5c1e28f561bc655410"}
 NO_PIXELS = "an image without pixels: cut off before them, or stripped of them"
-NO_CLASS = (
-    "no SOP Class UID: what kind of object it is cannot be told",
-    "no SOP Class UID in the data set, only in the file meta",
-)
+NO_CLASS = "no SOP Class UID: what kind of object it is cannot be told"
+
+PERSON = Person("1001", "Müller", "Jörg", "19310312", "M", "STE")
 
 Taken = dict[Path, tuple[Any, Path]]
 
@@ -112,7 +116,7 @@ def test_every_object_has_the_outcome_it_should(taken: Taken) -> None:
         if file.stem in EXCEPTIONS:
             assert (outcome.outcome != "done", outcome.reason) == (True, EXCEPTIONS[file.stem]), file
         elif outcome.outcome != "done":
-            assert outcome.reason.startswith((NO_PIXELS, *NO_CLASS)), (file, outcome.reason)
+            assert outcome.reason.startswith((NO_PIXELS, NO_CLASS)), (file, outcome.reason)
             dataset = read(file)
             assert "PixelData" not in dataset or "SOPClassUID" not in dataset, file
     assert counts["done"] > 190
@@ -133,11 +137,12 @@ def test_headers_are_what_pydicom_reads_in_the_source(taken: Taken) -> None:
             for element in source
             if element.tag.group >= 8
             and element.tag.element
-            and element.tag != 0xFFFCFFFC
+            and element.tag not in (0xFFFCFFFC, 0x00080001)
             and "PixelData" not in element.keyword
         }
-        assert set(got.keys()) == kept, file
-        for tag in kept:
+        added = {0x00280002, 0x00280004} if "RecognitionCode" in source else set()  # gray, as ACR-NEMA did not say
+        assert kept <= set(got.keys()) <= kept | added, file
+        for tag in kept - MENDED.get(file.stem, set()):
             assert got[tag].value == source[tag].value or str(got[tag].value) == str(source[tag].value), (file, tag)
 
 
@@ -148,6 +153,9 @@ def test_pixels_are_staged_as_the_bytes_of_the_file(taken: Taken) -> None:
             assert not any("PixelData" in element.keyword for element in read(file)), file
             continue
         source, value = read(file), staged.read_bytes()[12:]
+        if file.stem in PACKED:
+            assert hashlib.sha256(value).hexdigest() == PACKED[file.stem]
+            continue
         element = next(source[tag] for tag in (0x7FE00010, 0x7FE00008, 0x7FE00009) if tag in source)
         if source.file_meta.get("TransferSyntaxUID") == "1.2.840.10008.1.2.2":
             turned += 1
@@ -166,6 +174,8 @@ def test_pixel_hashes_are_those_of_the_frames_that_dcmtk_decodes(
         if row.get("pixel_hash_kind") != "decoded":
             continue
         source = read(file)
+        if "RecognitionCode" in source or file.stem in MENDED:
+            continue
         tool, *options = TOOLS.get(str(source.file_meta.get("TransferSyntaxUID")), ("dcmconv", "+te"))
         command = [debian_tool(tool), *options, file, tmp_path / "plain.dcm"]
         if subprocess.run(command, capture_output=True).returncode:
@@ -195,6 +205,24 @@ def decoded_hash(plain: Dataset, photometric: str) -> str:
         pixels = np.where(negative, pixels & (2**stored - 1), pixels)
     text = f"{rows}\\{columns}\\{plain.SamplesPerPixel}\\{stored}\\{int(signed)}\\{photometric}\\{frames}\n"
     return hashlib.sha256(text.encode() + pixels.tobytes()).hexdigest()
+
+
+def test_taking_back_all_changes_gives_what_the_file_said(taken: Taken) -> None:
+    """Of the final header, by the record alone, against pydicom's reading of the file: every element, in all its items."""
+    compared = 0
+    for file, row, _ in rows(taken):
+        full = {"label_patient_id": None, **row, "source": "discs", "instance_number": 1}
+        header = compose_header(full, PERSON, FilmStudy("", "", "", (), {}), NOW, "STE")
+        source = pydicom.dcmread(file, force=True)
+        of_data_set = {
+            tag: source.get_item(tag)
+            for tag in list(source.keys())
+            if tag.group >= 8 and tag not in (0x7FE00010, 0x7FE00008, 0x7FE00009)
+        }
+        final = undone.read(header["header"] + header["trailer"])
+        assert undone.values(undone.undone(final, header["changes"])) == undone.values(Dataset(of_data_set)), file
+        compared += 1
+    assert compared >= 200
 
 
 @pytest.mark.parametrize("siblings", SIBLINGS, ids=lambda names: names.split()[0])

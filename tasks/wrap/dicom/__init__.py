@@ -1,10 +1,12 @@
 """A legacy DICOM object is taken over: header, pixel element and trailer apart, the pixels byte for byte as they came.
 
-Encodings that cannot be sent on (big endian, deflated) are brought to little endian losslessly; that the staged pixels are the
-source's is proved. Values of the header are the bytes they were; what they say wrongly is left for reconcile, which records
-what it changes. What is damaged is quarantined and not altered.
+Encodings that cannot be sent on (big endian, deflated, pixels packed in 12 bits) are brought to little endian words
+losslessly; that the staged pixels are the source's is proved. Values of the header are the bytes they were; what they say
+wrongly is left for reconcile. What reading had to leave out, or to take otherwise than it is written, is recorded. What is
+damaged is quarantined and not altered.
 """
 
+import json
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -15,11 +17,10 @@ from tasks.errors import QuarantineError, ReviewError
 from tasks.keys import object_key
 from tasks.sources import read_item
 from tasks.stage import Outcome, Row, StageContext
-from tasks.wrap.dicom.identity import identity, is_valid_uid
+from tasks.wrap.dicom.identity import identity
 from tasks.wrap.dicom.pixels import stage_pixels
 from tasks.wrap.dicom.read import LegacyObject, read_object
-
-__all__ = ["is_valid_uid", "wrap_dicom"]
+from tasks.wrap.dicom.settle import settled
 
 
 def wrap_dicom(row: Row, context: StageContext) -> Iterable[Outcome]:
@@ -34,12 +35,15 @@ def wrap_dicom(row: Row, context: StageContext) -> Iterable[Outcome]:
 def _taken_over(legacy: LegacyObject, row: Row, context: StageContext) -> dict[str, Any]:
     """The `objects` row; identity is settled first, so that nothing is staged of what goes no further."""
     key = object_key(row["item_key"])
+    if legacy.pixels is not None:
+        legacy = settled(legacy, legacy.pixels)
     columns = {
         "object_key": key,
         "item_key": row["item_key"],
         "group_key": row["group_key"],
         "source_header": legacy.header,
         "source_trailer": legacy.trailer,
+        "source_changes": json.dumps(legacy.changes, sort_keys=True) if legacy.changes else None,
         "pixel_header": legacy.describing,
         "source_transfer_syntax_uid": str(ExplicitVRLittleEndian),
         "transfer_syntax_uid": str(ExplicitVRLittleEndian),

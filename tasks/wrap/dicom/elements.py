@@ -1,7 +1,9 @@
 """The elements of an encoded data set, found by their lengths alone (PS3.5 section 7): nothing is decoded, nothing is lost.
 
 Readers of DICOM are lenient: they stop without a word where a file ends too early. Here every length has to fit, down to the
-last item of the last sequence, or the data set is damaged.
+last item of the last sequence, or the data set is damaged. A second, lenient reading takes an element whose VR nobody can read
+(none at all in an explicit data set, blanks, NUL bytes) where one way alone to read its length leads to another element, and
+lets an element stand twice.
 """
 
 import struct
@@ -46,18 +48,16 @@ _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 @dataclass(frozen=True)
 class Encoding:
-    """Whether VRs are written down, and in which byte order numbers are."""
+    """Whether VRs are written down, in which byte order numbers are, and whether a VR may be one that cannot be read."""
 
     explicit: bool
     little: bool
+    lenient: bool = False
 
     @property
     def order(self) -> str:
         """Byte order as `struct` writes it."""
         return "<" if self.little else ">"
-
-
-IMPLICIT_LITTLE = Encoding(False, True)
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,16 @@ def elements(data: memoryview, start: int, end: int, encoding: Encoding, depth: 
     """
     if depth > MOST_NESTED:
         raise QuarantineError("sequences nested without end")
+    seen: set[int] = set()
     while start < end:
         if end - start < 8 or bytes(data[start : start + 4]) == b"\0\0\0\0":
             if not bytes(data[start:end]).strip(b"\0"):
                 return
             raise QuarantineError("cut off or followed by other bytes: the file does not end where its last element ends")
         element = _checked(data, _head(data, start, end, encoding), end, depth)
+        if element.tag in seen and not encoding.lenient:
+            raise QuarantineError(f"the data set has element {element.name} twice")
+        seen.add(element.tag)
         yield element
         start = element.end
 
@@ -147,11 +151,62 @@ def _head(data: memoryview, start: int, end: int, encoding: Encoding) -> Element
                 raise QuarantineError(f"cut off inside element {tag_name(tag)}")
             (length,) = struct.unpack_from(f"{encoding.order}L", data, start + 8)
             value += 4
+        elif encoding.lenient:
+            return _guessed(data, start, end, tag, encoding)
         else:
             raise QuarantineError(f"element {tag_name(tag)} has a value representation that DICOM does not know")
-    # What is unknown and of undefined length has items in Implicit VR Little Endian (PS3.5 section 6.2.2, note 4).
-    within = IMPLICIT_LITTLE if vr == "UN" else encoding
+    within = _within_unknown(data, value, encoding) if vr == "UN" else encoding
     return Element(tag, vr, start, value, value + length, value + length, length == UNDEFINED, within)
+
+
+def _within_unknown(data: memoryview, value: int, encoding: Encoding) -> Encoding:
+    """The encoding of items in what is unknown and of undefined length: Implicit VR Little Endian (PS3.5 6.2.2, note 4).
+
+    Some writers left them explicit, which the VR of the first element in the first item shows.
+    """
+    if encoding.lenient and _has_vr(data, value + 8):
+        return encoding
+    return Encoding(False, True, encoding.lenient)
+
+
+def _has_vr(data: memoryview, start: int) -> bool:
+    return bytes(data[start + 4 : start + 6]).decode("latin-1") in SHORT_VRS | LONG_VRS
+
+
+def _guessed(data: memoryview, start: int, end: int, tag: int, encoding: Encoding) -> Element:
+    """An element without a VR that can be read, its length read in the one way that leads to another element or to the end.
+
+    The ways are those of a VR with a short length, of one with a long length, and of Implicit VR (PS3.5 sections 7.1.2, 7.1.3).
+    """
+    ways = {}
+    for at, size in ((6, 2), (8, 4), (4, 4)):
+        value = start + at + size
+        if value > end:
+            continue
+        length = int.from_bytes(data[start + at : value], "little" if encoding.little else "big")
+        undefined = size == 4 and length == UNDEFINED
+        stop = value if undefined else value + length
+        follows = _tag_at(data, stop, end, encoding) in (ITEM, SEQUENCE_DELIMITER) if undefined else None
+        if follows or (follows is None and _may_follow(data, stop, end, tag, encoding)):
+            ways[stop] = Element(tag, "", start, value, stop, stop, undefined, encoding)
+    if len(ways) != 1:
+        raise QuarantineError(f"element {tag_name(tag)} has a value representation that DICOM does not know")
+    return next(iter(ways.values()))
+
+
+def _tag_at(data: memoryview, place: int, end: int, encoding: Encoding) -> int:
+    if end - place < 8:
+        return 0
+    group, number = struct.unpack_from(f"{encoding.order}HH", data, place)
+    return int(group) << 16 | int(number)
+
+
+def _may_follow(data: memoryview, place: int, end: int, before: int, encoding: Encoding) -> bool:
+    """Whether the data set ends here, or an element stands here in order that DICOM knows or that has a VR."""
+    if place == end:
+        return True
+    tag = _tag_at(data, place, end, encoding)
+    return tag == ITEM_DELIMITER or (tag >= before and (bool(known_vr(tag)) or _has_vr(data, place)))
 
 
 def _checked(data: memoryview, head: Element, end: int, depth: int) -> Element:
@@ -195,10 +250,14 @@ def _item_end(data: memoryview, place: int, end: int, sequence: Element, depth: 
     """Where an item of undefined length ends, behind its delimiter."""
     if depth >= MOST_NESTED:
         raise QuarantineError("sequences nested without end")
+    seen: set[int] = set()
     while True:
         tag, _ = _item_head(data, place, end, sequence)
         if tag == ITEM_DELIMITER:
             return place + 8
+        if tag in seen and not sequence.encoding.lenient:
+            raise QuarantineError(f"an item of sequence {sequence.name} has element {tag_name(tag)} twice")
+        seen.add(tag)
         place = _checked(data, _head(data, place, end, sequence.encoding), end, depth + 1).end
 
 

@@ -5,38 +5,31 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.uid import SecondaryCaptureImageStorage
 
-from tasks.errors import QuarantineError, ReviewError
+from tasks.errors import QuarantineError
 from tasks.keys import key_of, uid_of
+from tasks.uids import is_valid_uid, valid_or_mapped
 from tasks.wrap.dicom.read import LegacyObject
 
-_VALID_UID = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2,}")
 _MISREAD = "\N{REPLACEMENT CHARACTER}"
-
-
-def is_valid_uid(uid: str) -> bool:
-    """Whether a UID is one by PS3.5 section 9.1, and long enough to be anybody's own."""
-    return 8 <= len(uid) <= 64 and _VALID_UID.fullmatch(uid) is not None
 
 
 def identity(legacy: LegacyObject, key: str, group_key: str) -> dict[str, Any]:
     """The columns of `objects` on identity; UIDs that are none are replaced by ones minted per medium and patient.
 
-    Raises `QuarantineError` or `ReviewError` where the kind of object cannot be told.
+    What is older than DICOM becomes a Secondary Capture image (PS3.3 A.8.1); a SOP class that the data set lacks is that of the
+    file meta. Raises `QuarantineError` where the kind of object cannot be told.
     """
     dataset = legacy.dataset
     sop_class = _uid(dataset, "SOPClassUID")
+    if legacy.is_acr_nema:
+        sop_class = SecondaryCaptureImageStorage
+    elif not sop_class and is_valid_uid(legacy.meta_class):
+        sop_class = legacy.meta_class
     if not is_valid_uid(sop_class):
-        if is_valid_uid(legacy.meta_class):
-            raise ReviewError("no SOP Class UID in the data set, only in the file meta: it is not completed yet")
         raise QuarantineError("no SOP Class UID: what kind of object it is cannot be told")
-    patient = text(dataset, "PatientID") or ""
-    uids = {}
-    for keyword, purpose in (("StudyInstanceUID", "study"), ("SeriesInstanceUID", "series"), ("SOPInstanceUID", "instance")):
-        uid = _uid(dataset, keyword)
-        if purpose == "instance" and not uid:
-            uid = legacy.meta_instance or key
-        uids[purpose] = uid if is_valid_uid(uid) else uid_of(purpose, group_key, patient, uid)
+    uids = _uids(legacy, key, group_key)
     return {
         "kind": "dicom",
         "sop_class_uid": sop_class,
@@ -47,6 +40,29 @@ def identity(legacy: LegacyObject, key: str, group_key: str) -> dict[str, Any]:
         "modality": text(dataset, "Modality"),
         **_labels(dataset),
     }
+
+
+def _uids(legacy: LegacyObject, key: str, group_key: str) -> dict[str, str]:
+    """The UIDs of study, series and instance; references to a mapped one follow, see `tasks.uids`.
+
+    What has no UID at all belongs together where patient, study and series are the same by their other names.
+    """
+    dataset = legacy.dataset
+    patient = text(dataset, "PatientID") or ""
+    study = [text(dataset, keyword) or "" for keyword in ("PatientName", "PatientBirthDate", "StudyDate", "StudyID")]
+    series = [text(dataset, keyword) or "" for keyword in ("Modality", "SeriesNumber")]
+    instance = legacy.meta_instance or key
+    uids = {}
+    for purpose, keyword, without in (
+        ("study", "StudyInstanceUID", study),
+        ("series", "SeriesInstanceUID", [_uid(dataset, "StudyInstanceUID"), *study, *series]),
+    ):
+        uid = _uid(dataset, keyword)
+        uids[purpose] = (
+            valid_or_mapped(uid, purpose, group_key, patient) if uid else uid_of(purpose, group_key, patient, *without)
+        )
+    uids["instance"] = valid_or_mapped(_uid(dataset, "SOPInstanceUID") or instance, "instance", group_key, patient)
+    return uids
 
 
 def text(dataset: Dataset, keyword: str) -> str | None:

@@ -5,23 +5,20 @@ What is little endian already is copied; big-endian pixels are turned round and 
 
 from typing import Any
 
-from pydicom import config
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from tasks.errors import QuarantineError, ReviewError
 from tasks.pixel_codecs import NATIVE, can_decode, is_known, is_lossy
-from tasks.pixel_data import compose, decoded_frames, describe, encapsulated_copy, native_element, pixel_hash, read_data_set
+from tasks.pixel_data import compose, decoded_frames, describe, encapsulated_copy, native_element, pixel_hash
 from tasks.pixel_frames import layout_of, number, transfer_syntax_of
 from tasks.stage import StageContext
 from tasks.staging import stage_element
 from tasks.wrap.dicom.elements import tag_name
-from tasks.wrap.dicom.read import LegacyObject, PixelElement
+from tasks.wrap.dicom.read import LegacyObject, PixelElement, pixel_source
 from tasks.wrap.dicom.transcode import little_endian
 
 _VALUE = 12  # bytes before the value of a staged element
-_FLOAT_VRS = {0x7FE00008: "OF", 0x7FE00009: "OD"}
 
 
 def stage_pixels(legacy: LegacyObject, pixels: PixelElement, key: str, context: StageContext) -> dict[str, Any]:
@@ -30,7 +27,7 @@ def stage_pixels(legacy: LegacyObject, pixels: PixelElement, key: str, context: 
     Raises `QuarantineError` on pixels that are damaged or not what the header says, `ReviewError` on what cannot be proved.
     """
     _require_provable(legacy, pixels)
-    source = _source(legacy, pixels)
+    source = pixel_source(legacy)
     if not pixels.encapsulated:
         _require_described(len(pixels.value), source, pixels)
     proof = _source_hash(source)
@@ -56,18 +53,14 @@ def stage_pixels(legacy: LegacyObject, pixels: PixelElement, key: str, context: 
 
 def _require_provable(legacy: LegacyObject, pixels: PixelElement) -> None:
     """Raises where the transfer syntax is not one whose pixels can be proved, or contradicts the pixel element."""
-    if not len(pixels.value):
-        raise QuarantineError("the pixel element is empty")
     if pixels.encapsulated and legacy.syntax in NATIVE:
         raise ReviewError(
             "the pixels are compressed, and the file does not say how: its transfer syntax is an uncompressed one"
         )
     if not is_known(legacy.syntax):
         raise ReviewError(f"pixels in transfer syntax {legacy.syntax} cannot be proved")
-    if not pixels.encapsulated and legacy.syntax not in NATIVE:
-        raise ReviewError(f"the pixels are not encapsulated, as transfer syntax {legacy.syntax} would have them")
     if pixels.big_endian and pixels.vr == "OW" and number(legacy.dataset, "BitsAllocated") > 16:
-        raise ReviewError("big-endian pixels of more than 16 bits: writers disagree about the order of their bytes")
+        raise ReviewError("big-endian pixels of more than 16 bits: writers and readers disagree about the order of their bytes")
 
 
 def _require_described(length: int, source: Dataset, pixels: PixelElement) -> None:
@@ -76,19 +69,6 @@ def _require_described(length: int, source: Dataset, pixels: PixelElement) -> No
     excess = pixels.value[layout.bytes :]
     if len(excess) > 1 and (8 * len(excess) >= layout.frame.bits or bytes(excess).strip(b"\0")):
         raise ReviewError(f"the pixel element has {length} bytes, its header describes {layout.bytes}")
-
-
-def _source(legacy: LegacyObject, pixels: PixelElement) -> Dataset:
-    """The pixels as they stand in the source, and what describes them; uncompressed ones as a view, not a copy."""
-    source = read_data_set(legacy.describing)
-    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-        if keyword in legacy.dataset:
-            source[keyword] = legacy.dataset[keyword]
-    vr = _FLOAT_VRS.get(pixels.tag) or ("OW" if pixels.vr == "OW" or number(source, "BitsAllocated") > 8 else "OB")
-    value = bytes(pixels.value) if pixels.encapsulated else pixels.value
-    source[pixels.tag] = DataElement(pixels.tag, vr, value, validation_mode=config.IGNORE)
-    source.file_meta.TransferSyntaxUID = legacy.syntax
-    return source
 
 
 def _source_hash(source: Dataset) -> tuple[str, str]:

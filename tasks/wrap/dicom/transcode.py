@@ -6,13 +6,15 @@ From Implicit VR, the VR is the data dictionary's, or UN where nobody knows it; 
 """
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydicom.datadict import private_dictionary_VR
 
+from tasks.changes import Change, stood_twice
 from tasks.errors import QuarantineError
 from tasks.wrap.dicom.elements import LONG_VRS, SHORT_VRS, Element, Encoding, elements, items, known_vr
+from tasks.wrap.dicom.repeated import distinct
 
 _EXPLICIT_LITTLE = Encoding(True, True)
 _WIDTHS = dict.fromkeys(("US", "SS", "OW", "AT"), 2) | dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4)
@@ -23,10 +25,15 @@ _PADDED_WITH_NUL = LONG_VRS | {"UI", "AT", "US", "SS", "UL", "SL", "FL", "FD"}
 
 @dataclass
 class Surroundings:
-    """What the VR of an element may hang on: the sign of pixels, and who made the private blocks of this data set or item."""
+    """What the VR of an element may hang on: the sign of pixels, and who made the private blocks of this data set or item.
+
+    `path` is where the item stands; `changes` records what stands twice in items, for all of the data set.
+    """
 
     signed: bool
     creators: dict[int, str] = field(default_factory=dict)
+    path: str = ""
+    changes: list[Change] = field(default_factory=list)
 
     def see(self, element: Element, value: bytes) -> None:
         """Notes a private creator (gggg,0010-00FF), which stands before its block's elements."""
@@ -59,12 +66,15 @@ class Surroundings:
 def explicit_little(data: memoryview, element: Element, encoding: Encoding, around: Surroundings) -> bytes:
     """The element in Explicit VR Little Endian; raises `QuarantineError` where a number does not fill its VR."""
     unnamed = element.vr == "UN" and not element.undefined and not element.tag >> 16 & 1
-    if encoding == _EXPLICIT_LITTLE and unnamed and (vr := around.vr(element.tag)) not in ("UN", "SQ"):
+    if encoding.explicit and encoding.little and unnamed and (vr := around.vr(element.tag)) not in ("UN", "SQ"):
         return written(element.tag, vr, bytes(data[element.value : element.stop]))
     if encoding == _EXPLICIT_LITTLE and not (element.stop - element.value) % 2:
         return bytes(data[element.start : element.end])
     if element.is_sequence:
-        content = b"".join(_item(data, start, stop, element, around) for start, stop, _ in items(data, element))
+        content = b"".join(
+            _item(data, start, stop, element, replace(around, path=f"{around.path}{element.tag:08X}[{number}].", creators={}))
+            for number, (start, stop, _) in enumerate(items(data, element))
+        )
         return written(element.tag, "SQ", content)
     value = bytes(data[element.value : element.stop])
     around.see(element, value)
@@ -99,10 +109,9 @@ def written(tag: int, vr: str, value: bytes) -> bytes:
 
 
 def _item(data: memoryview, start: int, stop: int, sequence: Element, around: Surroundings) -> bytes:
-    inner = Surroundings(around.signed)
-    content = b"".join(
-        explicit_little(data, element, sequence.encoding, inner)
-        for element in elements(data, start, stop, sequence.encoding)
-        if element.tag & 0xFFFF
-    )
+    encoding = sequence.encoding
+    kept, repeated = distinct(data, elements(data, start, stop, encoding))
+    for element in repeated:
+        around.changes.append(stood_twice(explicit_little(data, element, encoding, around), around.path))
+    content = b"".join(explicit_little(data, element, encoding, around) for element in kept if element.tag & 0xFFFF)
     return struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
