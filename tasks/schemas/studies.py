@@ -72,8 +72,8 @@ HEADERS = Table(
             column(
                 "changes",
                 TEXT,
-                "what was coerced or corrected: JSON list of {keyword, from, to, why, tag, original}, which taken back from the "
-                "last to the first give the values of the file, see `tasks.changes`",
+                "what was coerced or corrected: JSON list of {keyword, from, to, why, tag, original}, which taken back from "
+                "the last to the first give the values of the file, see `tasks.changes`",
             ),
         ]
     ),
