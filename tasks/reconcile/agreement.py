@@ -26,9 +26,9 @@ def agreement(person: Person, reading: Reading) -> dict[str, Agreement]:
     births = [person.birth_date, *person.former_birth_dates]
     identifiers = [normal_identifier(text) or "" for text in (person.patient_id, *(text for text, _ in person.former_ids))]
     return {
-        "patient_id": _best(_slip(ours, reading.patient_id, dates=False) for ours in identifiers),
+        "patient_id": _best(slip(ours, reading.patient_id, dates=False) for ours in identifiers),
         "name": _best(_names(ours, reading.name) for ours in names),
-        "birth_date": _best(_slip(ours, reading.birth_date, dates=True) for ours in births),
+        "birth_date": _best(slip(ours, reading.birth_date, dates=True) for ours in births),
         "sex": "missing" if not person.sex or not reading.sex else "agrees" if person.sex == reading.sex else "differs",
     }
 
@@ -38,7 +38,8 @@ def _best(found: Iterable[Agreement]) -> Agreement:
     return min(found, key=order.index)
 
 
-def _slip(ours: str, theirs: str, *, dates: bool) -> Agreement:
+def slip(ours: str, theirs: str, *, dates: bool) -> Agreement:
+    """How two identifiers, or two dates (YYYYMMDD), compare."""
     if not ours or not theirs:
         return "missing"
     if ours == theirs:

@@ -8,8 +8,10 @@ It is derived: whoever deletes it loses nothing.
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ from tasks.reconcile.registry.spelled import SPELLED
 
 _ORDER: Any = [("accession", pa.string()), ("person", pa.int64())]
 ORDERS = pa.schema(_ORDER)  # the number in normal form
+logger = logging.getLogger("filmroom")
+
 _FORM = "1"  # of these files; another number makes them anew
 
 
@@ -63,8 +67,17 @@ def stored_index(folder: Path, stamp: str, gather: Callable[[], Gathered]) -> St
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not final.is_dir():
-                _make(folder, final, gather())
+                _make(folder, final, _told(gather()))
     return _open(final)
+
+
+def _told(gathered: Gathered) -> Gathered:
+    """The same, after the log has been told what could not be read: reasons and counts, nothing else."""
+    if gathered.unread:
+        reasons = Counter(gathered.unread.values()).most_common()
+        said = "; ".join(f"{why} ({count})" for why, count in reasons)
+        logger.warning("patient index: %d parts of its sources are not in it: %s", len(gathered.unread), said)
+    return gathered
 
 
 def _make(folder: Path, final: Path, gathered: Gathered) -> None:
