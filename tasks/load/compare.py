@@ -15,6 +15,7 @@ from tasks.stage import Row
 # Who it is and what it belongs to: a target that changes these has another object than the one sent.
 _IDENTITY = frozenset(
     {"PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"}
+    | {"EncapsulatedDocument"}
 )
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Encodings, group lengths and padding say nothing about the object; pixel hashes cover the description of the pixels.

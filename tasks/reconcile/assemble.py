@@ -20,7 +20,7 @@ TWO_CONTENTS = "one SOP Instance UID with two contents"
 MISFILED = "label and jacket disagree: possibly mis-filed"
 OTHER_JACKET = "same picture in another jacket"
 SEVERAL_FILMS = "several films on one scan that may not be one patient's"
-PRESENTATION_STATE = "PR"  # Modality of what shows a film upright and is none
+NO_FILMS = frozenset({"PR", "DOC"})  # Modality of what shows a film upright, and of paper
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _films(rows: Sequence[Row]) -> Iterator[Outcome]:
     for members in studies.values():
         study = uid_of("study", members[0].row["object_key"])
         numbers: Counter[str] = Counter()
-        films = sum(placed.row["modality"] != PRESENTATION_STATE for placed in members)
+        films = sum(placed.row["modality"] not in NO_FILMS for placed in members)
         for placed in members:
             conflicts = [TWO_PATIENTS] if split else []
             if any(contradict(placed.reading, hint) for hint in hints_of(placed.row)):

@@ -5,6 +5,7 @@
 | one film | the film; beside it a presentation state, where a decided turn is left to the viewer |
 | several films that lie apart | each film, cut out without touching a pixel; the scan itself stays in its source |
 | several films that may not be told apart | the scan as it is, with the doubt, which a person has to settle |
+| paper: a sheet, or a PDF of text | a document, which stands in its study as an Encapsulated PDF |
 """
 
 import json
@@ -25,9 +26,10 @@ from tasks.wrap.film.columns import bounds_column, fact_columns, modality_of
 from tasks.wrap.film.decode import decode
 from tasks.wrap.film.decoded import DecodedFilm
 from tasks.wrap.film.encode import stage_film
-from tasks.wrap.film.facts import FilmFacts, facts_of, moved
+from tasks.wrap.film.facts import FilmFacts, facts_of, facts_of_paper, moved
 from tasks.wrap.film.geometry import FilmBounds, Found, Part, describe_split, find_films, split
-from tasks.wrap.film.header import film_header, pixel_attributes, sop_class_of
+from tasks.wrap.film.header import film_header, pixel_attributes, scanned_dpi, sop_class_of
+from tasks.wrap.film.paper import UNKNOWN_DPI, encapsulated_pdf, first_page, is_document, looks_like_paper, pdf_of_sheet
 from tasks.wrap.film.presentation_state import presentation_state
 from tasks.wrap.film.turn import describe_turn, turned
 
@@ -59,7 +61,15 @@ def wrap_film(row: Row, context: StageContext) -> Iterable[Outcome]:
     source = context.configuration.sources[row["source"]]
     if not isinstance(source, FilmSource):
         raise QuarantineError("a film outside a film source: report it with the item's key")
-    film = _decoded(row, source, context)
+    data = read_item(context.configuration, row["source"], row["path"], sha256=row["sha256"])
+    if row["media_type"] == "application/pdf" and is_document(data):
+        yield _delivered_document(row, data, source, context)
+        return
+    film = decode(data, row["media_type"], row["page"], source.raw_film(row["path"], len(data)))
+    del data
+    if looks_like_paper(film):
+        yield _scanned_document(row, film, source, context)
+        return
     found = find_films(film.pixels, film.bits_stored)
     films = list(_films(film, found, source))
     del film
@@ -69,9 +79,28 @@ def wrap_film(row: Row, context: StageContext) -> Iterable[Outcome]:
     yield Outcome(row["item_key"], row["item_key"], rows={"objects": objects})
 
 
-def _decoded(row: Row, source: FilmSource, context: StageContext) -> DecodedFilm:
-    data = read_item(context.configuration, row["source"], row["path"], sha256=row["sha256"])
-    return decode(data, row["media_type"], row["page"], source.raw_film(row["path"], len(data)))
+def _delivered_document(row: Row, data: bytes, source: FilmSource, context: StageContext) -> Outcome:
+    """A PDF of text as it was delivered; what is read is read on its first page."""
+    if row["page"] > 1:
+        reason = "a page of a document, which stands whole in the object of its first page"
+        return Outcome(row["item_key"], row["item_key"], "excluded", reason)
+    listing: dict[str, str] = json.loads(row["listing"] or "{}")
+    facts = facts_of_paper(first_page(data), source, context.configuration.wrap, listing)
+    return _document(row, data, facts, listing, was_scanned=False)
+
+
+def _scanned_document(row: Row, sheet: DecodedFilm, source: FilmSource, context: StageContext) -> Outcome:
+    listing: dict[str, str] = json.loads(row["listing"] or "{}")
+    facts = facts_of_paper(sheet, source, context.configuration.wrap, listing)
+    dpi = scanned_dpi(sheet, source.digitizer) or UNKNOWN_DPI
+    return _document(row, pdf_of_sheet(sheet, dpi, facts.orientation.turn or 0), facts, listing, was_scanned=True)
+
+
+def _document(row: Row, file: bytes, facts: FilmFacts, listing: dict[str, str], *, was_scanned: bool) -> Outcome:
+    key = object_key(row["item_key"], SCAN)
+    document = encapsulated_pdf(file, key, was_scanned=was_scanned)
+    columns = _row(row, key, document, facts, listing) | {"transfer_syntax_uid": str(ExplicitVRLittleEndian)}
+    return Outcome(row["item_key"], row["item_key"], rows={"objects": [columns]})
 
 
 def _films(film: DecodedFilm, found: Found, source: FilmSource) -> Iterator[_OnScan]:

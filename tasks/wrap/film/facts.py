@@ -64,6 +64,16 @@ def facts_of(
     )
 
 
+def facts_of_paper(sheet: DecodedFilm, source: FilmSource, settings: Wrap, listing: Mapping[str, str]) -> FilmFacts:
+    """What is read on a sheet of paper; it has no anatomy, no lead markers and none of a film's qualities."""
+    shown = _dark_is_zero(sheet)
+    labels, barcodes = tuple(read_labels(shown, settings.ocr)), tuple(read_barcodes(shown))
+    ways = {(label.turn, label.mirrored) for label in labels}
+    turn = ways.pop()[0] if len(ways) == 1 else None
+    orientation = Orientation(turn, None, "the text on the paper" if turn is not None else "no text that agrees on the turn")
+    return FilmFacts(labels, barcodes, read_fields(labels, source.years, barcodes), (), orientation, Examination(), {})
+
+
 def _dark_is_zero(film: DecodedFilm) -> NDArray[Any]:
     if film.photometric != "MONOCHROME1":
         return film.pixels
