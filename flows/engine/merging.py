@@ -15,7 +15,7 @@ from tasks.workspace.writer import Uncommitted, put_file
 
 FILES_A_TIER = 16
 LARGEST_MERGE = 64 * 1024 * 1024
-ROW_GROUP = 16_384  # rows, or the next line's bytes: the memory that a merge needs
+ROW_GROUP = 8_192  # rows, or the next line's bytes: the memory that a merge needs
 ROW_GROUP_BYTES = 16 * 1024 * 1024
 
 
@@ -49,7 +49,7 @@ def _merged(workspace: Workspace, name: str, files: Sequence[DataFile]) -> Itera
     gathered: list[pa.Table] = []
     for file in files:
         row = 0
-        for record_batch in pq.ParquetFile(workspace.root / file.path).iter_batches(batch_size=4096):
+        for record_batch in pq.ParquetFile(workspace.root / file.path).iter_batches(batch_size=4096, use_threads=False):
             part = pa.Table.from_batches([record_batch])
             if file.commit is not None:
                 part = part.append_column("commit", pa.repeat(pa.scalar(file.commit, pa.int64()), part.num_rows))

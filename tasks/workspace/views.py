@@ -27,7 +27,7 @@ _SQL_TYPES = {
     "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
 }
 # Memory that DuckDB may take, in MiB: what spills to disk in little is given no more; the few operators that cannot, the next.
-MEMORY = (64, 128, 512, 2048, 8192)
+MEMORY = (40, 64, 128, 512, 2048, 8192)
 
 
 def connect(workspace: Workspace, *, spill: Path | None = None, memory: str = "1.5GB") -> duckdb.DuckDBPyConnection:
