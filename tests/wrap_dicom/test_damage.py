@@ -182,7 +182,7 @@ def test_each_lack_has_its_own_reason(dataset: Dataset, kind: str, reason: str, 
 
 def test_a_private_syntax_goes_to_a_person(take: Take) -> None:
     body = data_set_bytes(removed("SOPClassUID"))
-    outcome, _ = take(b"\0" * 128 + b"DICM" + element(0x00020010, b"UI", b"1.2.840.113619.5.2") + body, "private")
+    outcome, _ = take(b"\0" * 128 + b"DICM" + element(0x00020010, b"UI", b"1.2.276.0.7230010.3.9.1\0") + body, "private")
     assert (outcome.outcome, "private transfer syntax" in outcome.reason) == ("review", True)
 
 

@@ -102,6 +102,23 @@ def test_a_wide_sample_in_big_endian_words_goes_to_a_person(take: Take) -> None:
     assert not staging.exists()
 
 
+def test_big_endian_pixels_behind_a_little_endian_header_are_what_dcmtk_reads(
+    take: Take, tmp_path: Path, debian_tool: Callable[[str], str]
+) -> None:
+    """A private transfer syntax of GE, which DCMTK and GDCM know."""
+    data = file_bytes(legacy(FRAMES, 12, IMPLICIT, FRAMES.byteswap().tobytes()))
+    private = under(data, IMPLICIT, "1.2.840.113619.5.2")
+    (tmp_path / "private.dcm").write_bytes(private)
+    command = [debian_tool("dcmconv"), "+te", tmp_path / "private.dcm", tmp_path / "plain.dcm"]
+    subprocess.run(command, check=True, capture_output=True)
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "plain.dcm").pixel_array, FRAMES)
+    outcome, staging = take(private)
+    assert outcome.outcome == "done", outcome.reason
+    (row,) = outcome.rows["objects"]
+    assert (row["transfer_syntax_uid"], row["pixel_sha256"]) == (EXPLICIT, reference_hash(FRAMES, stored=12))
+    assert (staging / row["path"]).read_bytes()[12:] == FRAMES.tobytes()
+
+
 def test_bytes_that_pad_pixels_stay_and_more_than_padding_goes_to_a_person(take: Take) -> None:
     plain = PICTURE.tobytes()
     padded, staging = take(file_bytes(legacy(value=plain + b"\0" * 100)), "padded")

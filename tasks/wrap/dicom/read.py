@@ -23,6 +23,7 @@ from tasks.wrap.dicom.transcode import Surroundings, explicit_little
 
 _TRANSFER_SYNTAX, _CLASS, _INSTANCE = 0x00020010, 0x00020002, 0x00020003
 _RECOGNITION_CODE, _SOP_CLASS, _PIXEL_REPRESENTATION = 0x00080010, 0x00080016, 0x00280103
+_BIG_ENDIAN_PIXELS = UID("1.2.840.113619.5.2")  # of GE: Implicit VR Little Endian, but for words of pixels
 _FIRST_GROUP = 0x0008
 _LENGTH_TO_END = 0x00080001
 _TRAILING_PADDING = 0xFFFCFFFC
@@ -71,15 +72,15 @@ class LegacyObject:
 def read_object(data: bytes) -> LegacyObject:
     """The object in a file's bytes.
 
-    Raises `QuarantineError` on what does not hold to its end, `ReviewError` on a private transfer syntax and on elements that
-    stand twice and say different things of whose or what it is.
+    Raises `QuarantineError` on what does not hold to its end, `ReviewError` on an unknown private transfer syntax and on
+    elements that stand twice and say different things of whose or what it is.
     """
     view = memoryview(data)
     meta, start = _file_meta(view)
     syntax = UID(meta.get(_TRANSFER_SYNTAX, ""))
     if syntax == DeflatedExplicitVRLittleEndian:
         view, start = _inflated(view[start:]), 0
-    if syntax and not syntax.startswith("1.2.840.10008."):
+    if syntax and not syntax.startswith("1.2.840.10008.") and syntax != _BIG_ENDIAN_PIXELS:
         raise ReviewError("a private transfer syntax: its pixels cannot be proved")
     if not bytes(view[start : start + 8]).strip(b"\0"):
         raise QuarantineError("holds no DICOM elements")
@@ -122,11 +123,11 @@ def _encoding(view: memoryview, start: int, declared: str = "") -> Encoding:
 
 def _settled(syntax: UID, encoding: Encoding) -> UID:
     """The transfer syntax of the pixels: as declared where they are compressed, as found where not."""
-    if syntax and syntax not in NATIVE:
+    if syntax and syntax not in NATIVE and syntax != _BIG_ENDIAN_PIXELS:
         if not encoding.little:
             raise QuarantineError("compressed pixels in a big-endian data set, which does not exist")
         return syntax
-    if not encoding.little:
+    if not encoding.little or syntax == _BIG_ENDIAN_PIXELS:
         return UID(ExplicitVRBigEndian)
     return UID(ExplicitVRLittleEndian if encoding.explicit else ImplicitVRLittleEndian)
 
@@ -180,7 +181,7 @@ def _split(view: memoryview, start: int, encoding: Encoding, syntax: UID, meta: 
         header=b"".join(header),
         describing=b"".join(describing),
         trailer=b"".join(trailer),
-        pixels=_pixel_element(view, pixels[0], encoding) if pixels else None,
+        pixels=_pixel_element(view, pixels[0], settled) if pixels else None,
         dataset=dataset,
         meta_class=meta.get(_CLASS, ""),
         meta_instance=meta.get(_INSTANCE, ""),
@@ -198,9 +199,9 @@ def _left_out(tag: int) -> str:
     return "trailing padding is retired" if tag == _TRAILING_PADDING else ""
 
 
-def _pixel_element(view: memoryview, element: Element, encoding: Encoding) -> PixelElement:
-    value = view[element.value : element.stop]
-    return PixelElement(element.tag, element.vr, value, element.undefined, not encoding.little)
+def _pixel_element(view: memoryview, element: Element, syntax: UID) -> PixelElement:
+    value, big_endian = view[element.value : element.stop], syntax == ExplicitVRBigEndian
+    return PixelElement(element.tag, element.vr or ("OW" if big_endian else ""), value, element.undefined, big_endian)
 
 
 def _is_signed(view: memoryview, found: list[Element], encoding: Encoding) -> bool:
