@@ -17,6 +17,7 @@ from tasks.pixel_data import read_data_set
 from tasks.reconcile.revision import Revision, Stored, as_it_is, data_set_of, encoded, item_at, steps
 
 SYSTEM = "Filmroom"
+_CHARACTER_SET = Tag(0x00080005)
 _TRAILING_PADDING = 0xFFFCFFFC
 _FIRST_GROUP = 0x0008
 
@@ -57,8 +58,8 @@ def _modified(revision: Revision) -> Dataset:
             kept[owner.tag] = owner
         kept[tag] = _readable(revision, before)
     modified = data_set_of(kept)
-    if "SpecificCharacterSet" in modified:
-        modified.SpecificCharacterSet = revision.declared or None
+    if _CHARACTER_SET in modified:
+        modified[_CHARACTER_SET] = DataElement(_CHARACTER_SET, "CS", revision.declared or None)
     as_it_is(modified)
     return modified
 

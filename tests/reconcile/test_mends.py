@@ -162,7 +162,7 @@ def test_former_values_that_an_earlier_revision_kept_are_not_touched() -> None:
 
 
 UIDS = st.sampled_from(["1.2.3", "1.2.840.99.7", "", "1.02.840.3.4", "0"])
-SETS = {"ISO_IR 100": "latin-1", "ISO_IR 144": "iso8859-5", "ISO_IR 192": "utf-8", "": "ascii"}
+SETS = {"ISO_IR 100": "latin-1", "ISO_IR 144": "iso8859-5", "ISO_IR 192": "utf-8", "": "ascii", "YSO_IR 100": "ascii"}
 
 
 @st.composite

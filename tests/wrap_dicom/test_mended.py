@@ -75,6 +75,18 @@ def test_elements_out_of_order_are_put_in_order() -> None:
     )
 
 
+def test_delimiters_where_nothing_is_to_be_delimited_go_and_items_there_are_refused() -> None:
+    for stray in (0xE00D, 0xE0DD):
+        delimiter = struct.pack("<HHL", 0xFFFE, stray, 0)
+        assert read_object(CLASS + delimiter + NAME + NUMBER).header == CLASS + NAME + NUMBER
+        content = NUMBER + delimiter
+        item = struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content  # of defined length, and delimited all the same
+        (reference,) = read_object(CLASS + element(0x00081140, b"SQ", item) + NAME).dataset.ReferencedImageSequence
+        assert list(reference.keys()) == [0x00200013]
+    with pytest.raises(QuarantineError, match="outside of a sequence"):
+        read_object(CLASS + struct.pack("<HHL", 0xFFFE, 0xE000, len(NAME)) + NAME)
+
+
 def test_private_elements_without_a_creator_stay() -> None:
     orphan = element(0x00091001, b"LO", b"whose?")
     assert read_object(CLASS + orphan).header == CLASS + orphan

@@ -3,7 +3,7 @@
 Readers of DICOM are lenient: they stop without a word where a file ends too early. Here every length has to fit, down to the
 last item of the last sequence, or the data set is damaged. A second, lenient reading takes an element whose VR nobody can read
 (none at all in an explicit data set, blanks, NUL bytes) where one way alone to read its length leads to another element, and
-lets an element stand twice.
+lets an element stand twice, and delimiters where nothing is to be delimited.
 """
 
 import struct
@@ -43,6 +43,7 @@ SHORT_VRS = frozenset(
         "US",
     }
 )
+_ITEM_GROUP = 0xFFFE
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 
@@ -115,7 +116,11 @@ def elements(data: memoryview, start: int, end: int, encoding: Encoding, depth: 
             if not bytes(data[start:end]).strip(b"\0"):
                 return
             raise QuarantineError("cut off or followed by other bytes: the file does not end where its last element ends")
-        element = _checked(data, _head(data, start, end, encoding), end, depth)
+        head = _head(data, start, end, encoding)
+        if encoding.lenient and head.tag in (ITEM_DELIMITER, SEQUENCE_DELIMITER) and head.value == head.end:
+            start = head.end
+            continue
+        element = _checked(data, head, end, depth)
         if element.tag in seen and not encoding.lenient:
             raise QuarantineError(f"the data set has element {element.name} twice")
         seen.add(element.tag)
@@ -140,7 +145,7 @@ def _head(data: memoryview, start: int, end: int, encoding: Encoding) -> Element
     """The element at `start` by its own length; `stop` and `end` of one of undefined length are not known yet."""
     group, number = struct.unpack_from(f"{encoding.order}HH", data, start)
     tag, vr, value = group << 16 | number, "", start + 8
-    if not encoding.explicit or group == 0xFFFE:
+    if not encoding.explicit or group == _ITEM_GROUP:
         (length,) = struct.unpack_from(f"{encoding.order}L", data, start + 4)
     else:
         vr = bytes(data[start + 4 : start + 6]).decode("latin-1")
@@ -210,6 +215,8 @@ def _may_follow(data: memoryview, place: int, end: int, before: int, encoding: E
 
 
 def _checked(data: memoryview, head: Element, end: int, depth: int) -> Element:
+    if head.tag >> 16 == _ITEM_GROUP:
+        raise QuarantineError("an item or a delimiter stands outside of a sequence")
     if head.undefined:
         if head.tag in _PIXEL_TAGS:
             stop = _fragments_end(data, head, end)
