@@ -16,6 +16,7 @@ _LONGEST_LIFE = 115  # years
 _LONGEST_INSTITUTION = 64  # characters, Institution Name (0008,0080)
 
 _END = r"(?=[\W_]*$|[\W_]+(?:SEX|DOB|D\.?O\.?B|BORN|BD|ID|MRN|AGE|[MF][\W_]*$)\b)"  # what may follow a name in its line
+_WHOLE = r"(?!\w)(?![\W_]*\d)"  # after a number; figures that follow it may be the rest of it
 _HEADINGS: tuple[tuple[str, str, str], ...] = (
     (
         "study_date",
@@ -27,11 +28,11 @@ _HEADINGS: tuple[tuple[str, str, str], ...] = (
         r"D[.:,]?\s?[O0][.:,]?\s?B|BIRTH\s?DATE|DATE OF BIRTH|BIRTHDAY|BORN|BD|B\.D",
         DATE_PATTERN,
     ),
-    ("accession", r"ACC(?:ESSION)?(?:\s?N[O0])?|X-?\s?R(?:AY)?\s?N[O0]|FILM\s?N[O0]", r"[A-Z]{0,3}\d{4,12}(?!\w)"),
+    ("accession", r"ACC(?:ESSION)?(?:\s?N[O0])?|X-?\s?R(?:AY)?\s?N[O0]|FILM\s?N[O0]", rf"[A-Z]{{0,3}}\d{{4,12}}{_WHOLE}"),
     (
         "patient_id",
         r"(?:PT|PAT(?:IENT)?)\s?(?:[I1]D|N[O0])|[I1]D|MRN|P[I1]D|HOSP(?:ITAL)?\s?N[O0]|UNIT\s?N[O0]|CHART\s?N[O0]|(?<!\w)#",
-        r"[A-Z]{0,2}\d{5,12}(?!\w)",
+        rf"[A-Z]{{0,2}}\d{{5,12}}{_WHOLE}",
     ),
     ("patient_name", r"(?:PATIENT\s?(?:NAME)?|PT)\s?[.:;]|(?:PATIENT\s?)?NAME(?![A-Z])", rf"{NAME_PATTERN}{_END}"),
 )

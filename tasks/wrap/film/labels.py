@@ -60,13 +60,16 @@ def read_fields(
 
 
 def legible_share(label: LabelText) -> float:
-    """Share of a label's lines that were read with certainty or twice the same, 0 to 1; of hand-writing mostly below half."""
+    """Share of a label's lines that were read with certainty or twice the same, 0 to 1; of hand-writing mostly below half.
+
+    What only one reading has, and not for certain, is most likely no line of text and does not count.
+    """
     certain = []
     for number in range(max(len(label.first), len(label.second))):
         first, second = _line(label.first, number), _line(label.second, number)
-        if max(len(_letters(first.text)), len(_letters(second.text))) >= 3:
-            best = max(first.confidence, second.confidence)
-            certain.append(best >= _CERTAIN or _letters(first.text) == _letters(second.text))
+        sure = max(first.confidence, second.confidence) >= _CERTAIN or first.letters == second.letters
+        if max(len(first.letters), len(second.letters)) >= 3 and (sure or (first.words and second.words)):
+            certain.append(sure)
     return sum(certain) / len(certain) if certain else 0.0
 
 
@@ -102,7 +105,9 @@ def _together(
     elif support is not None:
         confidence = 1 - (1 - best.confidence) * (1 - support)
     else:
-        confidence = best.confidence if alone and best.confidence >= _ALONE else 0.0
+        other_line = _line(label.second if best is one else label.first, best.line)
+        alone = alone and best.confidence >= _ALONE and other_line.confidence <= _NO_READING
+        confidence = best.confidence if alone else 0.0
     if best.confidence < LEAST_CONFIDENCE:
         confidence = 0.0
     return Reading(best.value, round(min(confidence, _most(best)), 4))
@@ -121,7 +126,7 @@ def _support(found: Found, lines: Sequence[TextLine]) -> float | None:
     line = _line(lines, found.line)
     parts = [re.escape(_letters(part)) for part in re.split(r"[\s^,]+" if "^" in found.value else r"$^", found.text)]
     pattern = re.compile("A?".join(part for part in parts if part))
-    return max(0.5, line.confidence) if pattern.search(_letters(line.text)) else None
+    return max(0.5, line.confidence) if pattern.search(line.letters) else None
 
 
 def _line(lines: Sequence[TextLine], number: int) -> TextLine:

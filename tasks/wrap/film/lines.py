@@ -4,7 +4,7 @@ Which way lines run shows in where letters have their nearest neighbours (O'Gorm
 projection of letter edges: across the lines it goes up and down most (Postl 1986).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from tasks.wrap.film.regions import gradient_of, letter_edges, letters_among
+from tasks.wrap.film.ink import ink_of, on_even_ground
+from tasks.wrap.film.regions import Region, gradient_of, letters_among
 
 READING_HEIGHT = 32  # pixels of a capital letter in a line that is cut out
+_LETTER = 31  # pixels of that line, odd: wider than any stroke and most letters
 _MOST_SKEW = 8.0  # degrees
 _LEAST_LETTERS = 3
 _MOST_LINES = 24
@@ -22,23 +24,77 @@ _PLAIN = 90  # difference between neighbours, of 255, at letters that need no sm
 _ABOVE_GRAIN = 6.0  # times the difference elsewhere: what they must stand out as well
 _SHARE = 0.4  # of that difference: what is an edge of a letter as well
 _GAP = 1.25  # half the widest gap between words of a line, in letter heights
+_STROKE = 0.6  # more than the width of a stroke, in letter heights
+_FAINT = 0.2  # least share of the strength of most letters, where a letter stands on a ground that is nearly as light
+_ABOVE_GROUND = 4.0  # times the usual unevenness of the ground: what ink stands out from it as well
+_NEXT = 2.2  # widest gap to a letter that may still belong to a line, in letter heights
+_SLACK = 0.1  # of a letter's height: how far letters of a line may stand out above and below
+_LEAST_HEIGHT = 0.5  # of a letter's height
+_WIDER = 2.0  # of a region's size: how far beyond it its lines are followed
+_SIDE_MARGIN = 0.9  # of a letter's height: a last letter that was not seen as one is in the picture all the same
+_TOUCHES = 0.3  # of a letter's height: what ends nearer to the picture's side may go on beyond it
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line (rows x columns, 8 bits), the same on an even ground, and at which ends it may go on beyond the picture."""
+
+    picture: NDArray[np.uint8]
+    even: NDArray[np.uint8]
+    cut_left: bool = False
+    cut_right: bool = False
+
+
+Span = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class Level:
-    """A region (rows x columns, 8 bits) whose lines lie level, and the quarter turns (clockwise) that were needed: 0 or 1."""
+    """A region and its surroundings (rows x columns, 8 bits), dark letters on a light ground, whose lines lie level.
+
+    `inner` is the place of the region itself in it, `letters` what was taken for letters there, as 0 and 1; `quarters` is how
+    many quarter turns (clockwise) were needed: 0 or 1.
+    """
 
     picture: NDArray[np.uint8]
+    inner: tuple[slice, slice]
+    letters: NDArray[np.uint8]
     quarters: int
 
 
-def levelled(crop: NDArray[np.uint8]) -> Level:
+def levelled(region: Region, gray: NDArray[np.uint8]) -> Level:
     """The region turned so that its lines run across; whether they stand on their heads is not known yet."""
-    letters = letter_edges(crop)
-    quarters = 0 if _runs_across(_letters(letters)) else 1
+    place, around = region.place(gray), region.place(gray, wider=_WIDER)
+    letters = region.letters(gray[place])
+    boxes = _letters(letters)
+    quarters = 0 if _runs_across(boxes) else 1
     angle = _skew(np.ascontiguousarray(np.rot90(letters, -quarters)))
-    picture = np.ascontiguousarray(np.rot90(crop, -quarters))
-    return Level(picture if abs(angle) < 0.4 else _turned(picture, angle, int(np.percentile(picture, 75))), quarters)
+    dark = region.ink == "dark" or (not region.ink and _dark(gray[place], boxes))
+    picture = np.ascontiguousarray(np.rot90(gray[around] if dark else 255 - gray[around], -quarters))
+    inner = _within(place, around)
+    if quarters:
+        inner = (inner[1], slice(picture.shape[1] - inner[0].stop, picture.shape[1] - inner[0].start))
+    if abs(angle) >= 0.4:
+        picture = _turned(picture, angle, int(np.percentile(picture, 75)))
+    found = replace(region, ink="dark") if region.ink else region
+    return Level(picture, inner, found.letters(picture[inner]), quarters)
+
+
+def _within(place: tuple[slice, slice], around: tuple[slice, slice]) -> tuple[slice, slice]:
+    rows, columns = (slice(p.start - a.start, p.stop - a.start) for p, a in zip(place, around, strict=True))
+    return rows, columns
+
+
+def _dark(crop: NDArray[np.uint8], boxes: NDArray[np.int32]) -> bool:
+    """Whether most letters are darker than what lies right around them."""
+    darker = 0.0
+    for left, top, width, height in boxes.tolist():
+        around = max(2, min(width, height) // 4)
+        frame = crop[max(0, top - around) : top + height + around, max(0, left - around) : left + width + around]
+        ground = float(np.median(np.concatenate((frame[0], frame[-1], frame[:, 0], frame[:, -1]))))
+        dark, light = np.percentile(frame, (10, 90))
+        darker += ((ground - dark) - (light - ground)) * width
+    return darker >= 0
 
 
 def _runs_across(boxes: NDArray[np.int32]) -> bool:
@@ -77,24 +133,25 @@ def _turned(picture: NDArray[Any], angle: float, fill: int) -> NDArray[Any]:
     return np.asarray(cv2.warpAffine(picture, matrix, (width, height), **flags))
 
 
-def text_lines(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The lines of a levelled region, top to bottom, each scaled to `READING_HEIGHT`."""
-    seeds = letter_edges(picture)
-    certain = _letters(seeds)
+def text_lines(level: Level) -> list[Line]:
+    """The lines of a region, top to bottom, each scaled to `READING_HEIGHT`."""
+    picture = level.picture[level.inner]
+    certain = _letters(level.letters)
     if len(certain) < _LEAST_LETTERS:
         return []
     size = _letter_height(certain)
-    boxes = _all_letters(picture, seeds)
+    boxes = _all_letters(picture, level.letters)
     letters = boxes[(boxes[:, 3] > 0.55 * size) & (boxes[:, 3] < 1.9 * size)]
     count, labels = cv2.connectedComponents(_bands(letters, size, picture.shape))
     middles = labels[letters[:, 1] + letters[:, 3] // 2, letters[:, 0] + letters[:, 2] // 2]
-    found = []
+    spans = []
     for line in range(1, count):
         members = letters[middles == line]
         if members[:, 2].sum() >= _LEAST_LETTERS * 0.4 * size:
-            found.append(_span(members, size))
-    found.sort(key=lambda span: (span[1], span[0]))
-    return [_cut(picture, span, size) for span in found[:_MOST_LINES]]
+            spans.append(_span(members, level.inner))
+    spans.sort(key=lambda span: (span[1], span[0]))
+    ink = _ink(level, size)
+    return [_cut(level.picture, span, ink, size) for span in spans[:_MOST_LINES]]
 
 
 def _letters(edges: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -130,17 +187,44 @@ def _bands(letters: NDArray[np.int32], size: float, shape: tuple[int, ...]) -> N
     return bands
 
 
-def _span(members: NDArray[np.int32], size: float) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a line with a margin."""
-    margin = int(0.3 * size)
+def _span(members: NDArray[np.int32], inner: tuple[slice, slice]) -> Span:
+    """(left, top, right, bottom) of a line's letters; they are in the inner part of the picture."""
+    down, across = inner[0].start, inner[1].start
     top, bottom = np.percentile(members[:, 1], 10), np.percentile(members[:, 1] + members[:, 3], 90)
     left, right = members[:, 0].min(), (members[:, 0] + members[:, 2]).max()
-    return int(left - 2 * margin), int(top - margin), int(right + 2 * margin), int(bottom + margin)
+    return int(left) + across, int(top) + down, int(right) + across, int(bottom) + down
 
 
-def _cut(picture: NDArray[np.uint8], span: tuple[int, int, int, int], size: float) -> NDArray[np.uint8]:
+def _ink(level: Level, size: float) -> NDArray[np.uint8]:
+    """All that is darker than the ground right beside it, be it much less so than the letters that are certain, as 0 and 1."""
+    ink = ink_of(level.picture, int(_STROKE * size) | 1, max(0.6, 0.04 * size))
+    inner = ink[level.inner]
+    least = max(_FAINT * float(np.percentile(inner[level.letters > 0], 75)), _ABOVE_GROUND * float(np.median(inner)), 2.0)
+    return np.asarray((ink > least).astype(np.uint8))
+
+
+def _drawn_out(span: Span, ink: NDArray[np.uint8], size: float) -> Span:
+    """The line with what stands level with it beyond its ends, as high as letters and no farther off than words are."""
     left, top, right, bottom = span
-    return resized(picture[max(0, top) : bottom, max(0, left) : right], READING_HEIGHT / size)
+    above = int(_SLACK * size)
+    boxes = _letters(np.ascontiguousarray(ink[max(0, top - above) : bottom + above]))
+    boxes = boxes[boxes[:, 3] >= _LEAST_HEIGHT * size]
+    starts, ends = boxes[:, 0], boxes[:, 0] + boxes[:, 2]
+    for letter in np.argsort(starts, kind="stable"):
+        if ends[letter] > right and starts[letter] <= right + _NEXT * size:
+            right = int(ends[letter])
+    for letter in np.argsort(-ends, kind="stable"):
+        if starts[letter] < left and ends[letter] >= left - _NEXT * size:
+            left = int(starts[letter])
+    return left, top, right, bottom
+
+
+def _cut(picture: NDArray[np.uint8], span: Span, ink: NDArray[np.uint8], size: float) -> Line:
+    """The line, drawn out, with a margin."""
+    left, top, right, bottom = _drawn_out(span, ink, size)
+    above, aside, touching = int(0.3 * size), int(_SIDE_MARGIN * size), _TOUCHES * size
+    line = resized(picture[max(0, top - above) : bottom + above, max(0, left - aside) : right + aside], READING_HEIGHT / size)
+    return Line(line, on_even_ground(line, _LETTER), span[0] < touching, span[2] > picture.shape[1] - touching)
 
 
 def resized(line: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

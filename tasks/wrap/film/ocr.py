@@ -4,7 +4,7 @@ Regions come from `regions`, their lines from `lines`. Which way up a region sta
 then read twice: by Tesseract and by RapidOCR's network, or at two sizes where the configuration names one engine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.wrap.film import rapid, tesseract
-from tasks.wrap.film.lines import levelled, resized, text_lines
-from tasks.wrap.film.regions import Region, for_reading, text_regions
+from tasks.wrap.film.lines import Line, levelled, resized, text_lines
+from tasks.wrap.film.regions import Region, faint_text_regions, for_reading, text_regions
 from tasks.wrap.film.text import LabelText, TextLine
 
 __all__ = ["LabelText", "TextLine", "engine_for", "read_labels"]
@@ -25,6 +25,8 @@ _CLEARLY = 2.0  # the right way up is so much more legible than any other
 _OTHER_SIZE = 1.35  # of the second reading, where one engine does both
 
 Lines = Sequence[NDArray[np.uint8]]
+Pair = tuple[TextLine, TextLine]
+Way = tuple[bool, int]  # whether mirrored, clockwise turn after that
 Reader = Callable[[Lines], tuple[TextLine, ...]]
 
 
@@ -32,14 +34,20 @@ def read_labels(pixels: NDArray[Any], setting: str) -> list[LabelText]:
     """Labels of a film (rows x columns [x 3], unsigned), the fullest first; `setting` is `[wrap] ocr`."""
     gray = for_reading(pixels)
     readers = _readers(setting)
-    labels: list[LabelText] = []
-    read: list[Region] = []
-    for region in text_regions(gray):
-        if any(known.surrounds(region) for known in read):
-            continue  # read already, with that one's margin
-        if label := _read_region(region.cut(gray), readers):
-            read.append(region)
-            labels.append(replace(label, rectangle=region.in_scan(gray.shape, pixels.shape)))
+    labels = _read_regions(text_regions(gray), gray, readers) or _read_regions(faint_text_regions(gray), gray, readers)
+    return [replace(label, rectangle=region.in_scan(gray.shape, pixels.shape)) for region, label in labels]
+
+
+def _read_regions(
+    regions: Iterable[Region], gray: NDArray[np.uint8], readers: tuple[Reader, Reader]
+) -> list[tuple[Region, LabelText]]:
+    """Regions that hold text, and what it is; not read is what stands in the margin of another."""
+    labels: list[tuple[Region, LabelText]] = []
+    for region in regions:
+        if any(known.surrounds(region) for known, _ in labels):
+            continue
+        if label := _read_region(region, gray, readers):
+            labels.append((region, label))
     return labels
 
 
@@ -65,28 +73,63 @@ def _readers(setting: str) -> tuple[Reader, Reader]:
     return once, again
 
 
-def _read_region(crop: NDArray[np.uint8], readers: tuple[Reader, Reader]) -> LabelText | None:
+def _read_region(region: Region, gray: NDArray[np.uint8], readers: tuple[Reader, Reader]) -> LabelText | None:
     """Reads one region; `None` where it holds no text that is legible in any turn."""
-    level = levelled(crop)
-    lines = text_lines(level.picture)
-    longest = sorted(range(len(lines)), key=lambda line: (-lines[line].shape[1], line))[:_TRIED]
-    best, best_score = _upright([lines[line] for line in longest], readers)
-    if best_score < _LEAST_LEGIBLE:
+    level = levelled(region, gray)
+    lines = text_lines(level)
+    longest = sorted(range(len(lines)), key=lambda line: (-lines[line].even.shape[1], line))[:_TRIED]
+    way, score = _upright([lines[line].even for line in longest], readers)
+    if score < _LEAST_LEGIBLE:
         return None
-    mirrored, turn = best
-    upright = [_set(line, best) for line in (lines[::-1] if turn else lines)]
+    mirrored, turn = way
+    lines = lines[::-1] if turn else lines
+    pairs = _read_twice(lines, way, readers)
     # The region was turned first and mirrored then; said the other way round, a mirrored one turns the other way.
     quarter = 90 * level.quarters
-    once, again = readers
     turn = (turn + (-quarter if mirrored else quarter)) % 360
-    return LabelText(*_confirmed(once(upright), again(upright)), mirrored, turn)
+    return LabelText(tuple(one for one, _ in pairs), tuple(other for _, other in pairs), mirrored, turn)
 
 
-def _confirmed(first: Sequence[TextLine], second: Sequence[TextLine]) -> tuple[tuple[TextLine, ...], tuple[TextLine, ...]]:
-    """Both readings, line by line; words of lines that read the same in both are wrong only if both are."""
-    both = list(zip(first, second, strict=True))
-    pairs = [(_joint(one, other),) * 2 if one.text == other.text else (one, other) for one, other in both]
-    return tuple(one for one, _ in pairs), tuple(other for _, other in pairs)
+def _read_twice(lines: Sequence[Line], way: Way, readers: tuple[Reader, Reader]) -> list[Pair]:
+    """What the two readers read of each line, first on an even ground; where they differ, as it is on the film as well."""
+    once, again = readers
+    even = [_set(line.even, way) for line in lines]
+    pairs = list(zip(once(even), again(even), strict=True))
+    differing = [place for place, (one, other) in enumerate(pairs) if one.letters != other.letters]
+    plain = [_set(lines[place].picture, way) for place in differing]
+    for place, first, second in zip(differing, once(plain), again(plain), strict=True):
+        one, other = pairs[place]
+        pairs[place] = _most_alike((one, first), (other, second))
+    return [_confirmed(*(_but_for_ends(read, line, way) for read in pair)) for line, pair in zip(lines, pairs, strict=True)]
+
+
+def _most_alike(ones: Pair, others: Pair) -> Pair:
+    """Of two readings by each reader: those in which the readers agree, or else the surest of each."""
+    for one in ones:
+        for other in others:
+            if one.letters and one.letters == other.letters:
+                return one, other
+    one, other = (max(reads, key=lambda read: (bool(read.words), read.confidence)) for reads in (ones, others))
+    return one, other
+
+
+def _but_for_ends(read: TextLine, line: Line, way: Way) -> TextLine:
+    """What was read of a line; nobody knows what its first or last word is where the line goes on there."""
+    mirrored, turn = way
+    first, last = (line.cut_left, line.cut_right) if mirrored == bool(turn) else (line.cut_right, line.cut_left)
+    words = list(read.words)
+    for cut, place in ((first, 0), (last, -1)):
+        if cut and words:
+            words[place] = (words[place][0], 0.0)
+    return TextLine(tuple(words))
+
+
+def _confirmed(one: TextLine, other: TextLine) -> Pair:
+    """Both readings of a line; words of one that reads the same in both are wrong only if both are."""
+    if one.text != other.text:
+        return one, other
+    joint = _joint(one, other)
+    return joint, joint
 
 
 def _joint(one: TextLine, other: TextLine) -> TextLine:
@@ -94,9 +137,9 @@ def _joint(one: TextLine, other: TextLine) -> TextLine:
     return TextLine(tuple((word, round(1 - (1 - certain) * (1 - also), 4)) for (word, certain), (_, also) in words))
 
 
-def _upright(lines: Lines, readers: tuple[Reader, Reader]) -> tuple[tuple[bool, int], float]:
-    """(whether mirrored, clockwise turn after that) in which lines are most legible, and how legible they are so."""
-    scores: dict[tuple[bool, int], float] = {}
+def _upright(lines: Lines, readers: tuple[Reader, Reader]) -> tuple[Way, float]:
+    """The way in which lines are most legible, and how legible they are so."""
+    scores: dict[Way, float] = {}
     for mirrored in (False, True):
         for turn in (0, 180):
             scores[mirrored, turn] = _legible(readers[0]([_set(line, (mirrored, turn)) for line in lines]))
@@ -109,7 +152,7 @@ def _upright(lines: Lines, readers: tuple[Reader, Reader]) -> tuple[tuple[bool, 
     return best, scores[best] / 2
 
 
-def _set(line: NDArray[np.uint8], way: tuple[bool, int]) -> NDArray[np.uint8]:
+def _set(line: NDArray[np.uint8], way: Way) -> NDArray[np.uint8]:
     mirrored, turn = way
     picture = np.fliplr(line) if mirrored else line
     return np.ascontiguousarray(np.rot90(picture, turn // 90))

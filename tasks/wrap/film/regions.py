@@ -14,12 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from tasks.wrap.film.ink import ink_of
+
 WORKING_SIDE = 2400  # longest side of the working copy in pixels; letters on films are 15 to 60 of them high
 MOST_REGIONS = 6
+_MOST_FAINT_REGIONS = 4
 _STRONG = 42  # of 255: edges of letters in plain ink or light
 _NEAR = 25
 _EDGE = 13  # least difference between neighbours, of 255
 _ABOVE_GRAIN = 2.4  # times the usual difference nearby
+_STROKE = 19  # pixels, odd: more than a stroke is wide
+_LEAST_INK = 6  # of 255
+_INK_ABOVE_GRAIN = 3.0  # times what is usual nearby
 _BLOCK = 64  # side of the blocks in which that is taken
 _DENSITY = 0.10  # least share of edge pixels in a window
 _WINDOW = 35  # side of that window, about the height of a line
@@ -33,28 +39,34 @@ _BAR_ENERGY = 40_000.0  # mean squared Sobel response of many strong edges, of o
 
 @dataclass(frozen=True)
 class Region:
-    """A region of the working copy in pixels: left, top, width, height, and how many pixels of letter edges it holds."""
+    """A region of the working copy in pixels: left, top, width, height, and how many pixels of letters it holds.
+
+    `ink` is by what letters were found: their edges (empty), or ink that is `dark` or `light`.
+    """
 
     left: int
     top: int
     width: int
     height: int
     edges: int
+    ink: str = ""
 
-    def cut(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The region with some margin, dark letters on a light ground."""
-        left, top, right, bottom = self._surroundings()
-        crop = gray[max(0, top) : bottom, max(0, left) : right]
-        ground = gray[self.top : self.top + self.height, self.left : self.left + self.width]
-        return crop if _lighter_ground(ground) else np.asarray(255 - crop)
+    def letters(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What is taken for letters in a picture, as 0 and 1, in the way in which the region was found."""
+        return letters_by(gray, self.ink)
+
+    def place(self, gray: NDArray[np.uint8], wider: float = _WIDER) -> tuple[slice, slice]:
+        """Rows and columns of the region with some margin, and `wider` of its size beside that."""
+        left, top, right, bottom = self._surroundings(wider)
+        return slice(max(0, top), min(bottom, gray.shape[0])), slice(max(0, left), min(right, gray.shape[1]))
 
     def surrounds(self, other: "Region") -> bool:
         """Whether the middle of another region lies in what `cut` gives of this one."""
         left, top, right, bottom = self._surroundings()
         return left <= other.left + other.width / 2 <= right and top <= other.top + other.height / 2 <= bottom
 
-    def _surroundings(self) -> tuple[int, int, int, int]:
-        across, down = (_MARGIN + int(_WIDER * size) for size in (self.width, self.height))
+    def _surroundings(self, wider: float = _WIDER) -> tuple[int, int, int, int]:
+        across, down = (_MARGIN + int(wider * size) for size in (self.width, self.height))
         return self.left - across, self.top - down, self.left + self.width + across, self.top + self.height + down
 
     def in_scan(self, working: tuple[int, ...], scan: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -63,12 +75,6 @@ class Region:
         left, top = int(self.left * across), int(self.top * down)
         right, bottom = math.ceil((self.left + self.width) * across), math.ceil((self.top + self.height) * down)
         return left, top, min(right, scan[1]) - left, min(bottom, scan[0]) - top
-
-
-def _lighter_ground(region: NDArray[np.uint8]) -> bool:
-    """Whether most of a region lies nearer to its light end than to its dark one."""
-    low, middle, high = np.percentile(region, (2, 50, 98))
-    return bool(middle * 2 >= low + high)
 
 
 def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -118,7 +124,20 @@ def _without_bars(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def text_regions(gray: NDArray[np.uint8]) -> Iterator[Region]:
     """Regions that may hold text, the fullest first; `gray` is a working copy of `for_reading`."""
-    letters = letter_edges(gray)
+    yield from _fullest(_regions(gray, ""), MOST_REGIONS)
+
+
+def faint_text_regions(gray: NDArray[np.uint8]) -> Iterator[Region]:
+    """Regions that may hold text too faint for its edges to be seen: slower, and much besides that is no text."""
+    yield from _fullest([*_regions(gray, "dark"), *_regions(gray, "light")], _MOST_FAINT_REGIONS)
+
+
+def _fullest(regions: list[Region], most: int) -> list[Region]:
+    return sorted(regions, key=lambda region: (-region.edges, region.top, region.left))[:most]
+
+
+def _regions(gray: NDArray[np.uint8], ink: str) -> list[Region]:
+    letters = letters_by(gray, ink)
     density = cv2.blur(letters.astype(np.float32), (_WINDOW, _WINDOW))
     dense = (density > _DENSITY).astype(np.uint8)
     joined = cv2.morphologyEx(dense, cv2.MORPH_CLOSE, np.ones((2 * _WINDOW, 2 * _WINDOW), np.uint8))
@@ -127,14 +146,14 @@ def text_regions(gray: NDArray[np.uint8]) -> Iterator[Region]:
     for left, top, width, height in boxes[1:, :4].tolist():
         edges = int(letters[top : top + height, left : left + width].sum())
         if edges >= _LEAST_EDGES and max(width, height) >= _LEAST_SIDE:
-            found.append(Region(left, top, width, height, edges))
-    found.sort(key=lambda region: (-region.edges, region.top, region.left))
-    yield from found[:MOST_REGIONS]
+            found.append(Region(left, top, width, height, edges, ink))
+    return found
 
 
-def letter_edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Edges of letters that stand beside others of their size, and of short runs of letters, as 0 and 1."""
-    labels, boxes, keep = letters_among(_edges(gray))
+def letters_by(gray: NDArray[np.uint8], ink: str) -> NDArray[np.uint8]:
+    """Edges (where `ink` is empty) or ink of letters that stand beside others of their size, and of short runs, as 0 and 1."""
+    seen = _inked(gray if ink == "dark" else np.asarray(255 - gray)) if ink else _edges(gray)
+    labels, boxes, keep = letters_among(seen)
     single = np.flatnonzero(keep & (boxes[:, 2:].max(axis=1) <= 90))
     keep[single] = _has_neighbour(boxes[single])
     return np.asarray(keep[labels].astype(np.uint8))
@@ -166,6 +185,12 @@ def _edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     faint = (most < _STRONG) & (soft > np.maximum(_EDGE, grain))
     strong = (most >= _STRONG) & (hard > _STRONG) & (soft > grain)
     return np.asarray((faint | strong).astype(np.uint8))
+
+
+def _inked(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Dark ink as 0 and 1: where it is more than grain and texture have around there."""
+    ink = ink_of(gray, _STROKE, 1.2)
+    return np.asarray((ink > np.maximum(_LEAST_INK, _INK_ABOVE_GRAIN * _usual(ink))).astype(np.uint8))
 
 
 def _usual(gradient: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Text as it was read: words with the probability that each is right, lines of them, labels of those."""
 
+import re
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -14,6 +15,11 @@ class TextLine:
     def text(self) -> str:
         """The line as read, words parted by a space."""
         return " ".join(word for word, _ in self.words)
+
+    @property
+    def letters(self) -> str:
+        """Its letters and figures alone, in upper case; a dotted zero is read as \u00a9."""
+        return re.sub(r"[\W_]", "", self.text.upper().replace("\u00a9", "0"))
 
     @property
     def confidence(self) -> float:
