@@ -49,7 +49,8 @@ def work(first: int, count: int) -> dict[str, Any]:
         settings = {"project": {"name": "fuzz", "workspace": media}, "source": [archive]}
         context = StageContext(Configuration.model_validate(settings), media, "wrap")
         for seed in range(first, first + count):
-            data = mutated(originals[seed % len(originals)], seed)
+            whole = originals[seed % len(originals)]
+            data = mutated(whole, seed)
             (media / "IMG").write_bytes(data)
             row = {"item_key": item_key("cd", str(seed)), "source": "cd", "path": "IMG", "group_key": "cd", "kind": "dicom"}
             row |= {"sha256": hashlib.sha256(data).hexdigest(), "duplicate_of": None}
@@ -59,7 +60,7 @@ def work(first: int, count: int) -> dict[str, Any]:
             outcomes["unexpected" if "unexpected" in outcome.reason else outcome.outcome] += 1
             for taken in outcome.rows.get("objects", ()):
                 staged = context.staging / taken["path"] if taken.get("path") else None
-                found = verdict(data, taken, staged.read_bytes() if staged else None)
+                found = verdict(data, whole, taken, staged.read_bytes() if staged else None)
                 verdicts[found] += 1
                 wrong += [seed] * (found == "other pixels")
                 if staged:

@@ -44,26 +44,38 @@ def mutated(data: bytes, seed: int) -> bytes:
     return bytes(damaged)
 
 
-def verdict(data: bytes, row: dict[str, Any], element: bytes | None) -> Verdict:
-    """Compares an `objects` row and its staged element with pydicom's reading of the same file: description and bytes."""
+def verdict(data: bytes, whole: bytes, row: dict[str, Any], element: bytes | None) -> Verdict:
+    """Compares an `objects` row and its staged element with pydicom's reading of the same file: description and bytes.
+
+    Where pydicom reads something else in the damaged file, it may be what it reads in the `whole` one, too.
+    """
+    if element is None or (seen := _seen(data)) is None:
+        return "not judged"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        taken = _description(read_data_set(row["pixel_header"]))
+    for description, value in filter(None, (seen, _seen(whole))):
+        staged = element[12:]
+        if taken == description and staged[: len(value)] == value[: len(staged)] and len(staged) >= len(value):
+            return "the same"
+    return "other pixels"
+
+
+def _seen(data: bytes) -> tuple[list[Any], bytes] | None:
+    """What pydicom reads: the description of the pixels and their bytes in little endian; `None` where it reads none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             source = pydicom.dcmread(io.BytesIO(data), force=True)
-            tag = next((tag for tag in PIXELS if tag in source), None)
-            if tag is None or element is None:
-                return "not judged"
+            tag = next(tag for tag in PIXELS if tag in source)
             seen, value = _description(source), source[tag].value or b""
             if source.original_encoding[1] is False:
                 value = _turned(value, str(source[tag].VR))
             if "RecognitionCode" in source and "SOPClassUID" not in source:
-                seen, value = _as_acr_nema(seen, value)
+                return _as_acr_nema(seen, value)
         except Exception:  # whatever pydicom raises on what it cannot read
-            return "not judged"
-        taken = _description(read_data_set(row["pixel_header"]))
-    staged = element[12:]
-    same = staged[: len(value)] == value[: len(staged)] and len(staged) >= len(value)
-    return "the same" if same and seen == taken else "other pixels"
+            return None
+    return seen, value
 
 
 def _description(dataset: Dataset) -> list[Any]:
