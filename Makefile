@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile bench-fuzz clean
 
 venv: $(STAMP)
 
@@ -54,6 +54,9 @@ bench-audit: venv
 
 bench-reconcile: venv
 	$(BIN)/python -m benchmarks.linkage
+
+bench-fuzz: venv
+	$(BIN)/python -m benchmarks.fuzz
 
 clean:
 	rm -rf demo build dist *.egg-info
