@@ -185,12 +185,12 @@ def _disc(disc: Path, datasets: list[Dataset]) -> dict[str, dict[str, str]]:
         for instance in files
     }
     beside = (
-        ("VIEWER.EXE", b"MZ" + bytes(510), "the disc's viewer"),
-        ("AUTORUN.INF", b"[autorun]\r\nopen=VIEWER.EXE\r\n", "starts the viewer"),
-        ("README.TXT", b"This disc holds images and a viewer for them.\r\n", "a text beside the images"),
+        ("VIEWER.EXE", b"MZ" + bytes(510), "excluded", "the disc's viewer"),
+        ("AUTORUN.INF", b"[autorun]\r\nopen=VIEWER.EXE\r\n", "excluded", "starts the viewer"),
+        ("README.TXT", b"This disc holds images and a viewer for them.\r\n", "review", "a text beside the images"),
     )
-    for name, data, why in beside:
+    for name, data, state, why in beside:
         (disc / name).write_bytes(data)
-        lines[name] = _line(f"CD1/{name}", "", "excluded", why)
+        lines[name] = _line(f"CD1/{name}", "", state, why)
     lines["DICOMDIR"] = _line("CD1/DICOMDIR", "", "excluded", "the disc's list of its objects")
     return lines

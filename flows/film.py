@@ -63,6 +63,8 @@ def _settings(file: Path, configuration_file: Path | None, workspace: Path) -> t
         configuration = Configuration.model_validate({"project": {"name": "film", "workspace": workspace}, "source": [film]})
     else:
         configuration = read_configuration(configuration_file)
+        project = configuration.project.model_copy(update={"workspace": workspace})
+        configuration = configuration.model_copy(update={"project": project})
     for name, source in configuration.sources.items():
         if isinstance(source, FilmSource) and file.is_relative_to(source.path.resolve()):
             return configuration, name, source

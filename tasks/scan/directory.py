@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from tasks.errors import QuarantineError
 from tasks.printable import printable_path, raw_path
 from tasks.scan.items import NOTHING, item_outcome
 from tasks.scan.recognise import Recognised
@@ -73,16 +73,17 @@ def read_directory(path: str, data: bytes) -> Directory:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's remarks on values: file IDs are rarely as they should be
             dataset = dcmread(io.BytesIO(data), force=True)
-            references = [reference for record in _records(dataset, len(data)) if (reference := _reference(record))]
+            references = [reference for record in _records(dataset) if (reference := _reference(record))]
     except Exception:  # pydicom raises whatever it likes on damaged files
         return Directory(path, None)
     return Directory(path, {normalised(reference.path): reference for reference in references})
 
 
-def _records(dataset: Dataset, size: int) -> Iterator[Dataset]:
-    """The records; raises where there are none or the file was cut off before the last one of the root (PS3.3 F.3.2.2)."""
-    if int(dataset.get("OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity") or 0) >= size:
-        raise QuarantineError("cut off")
+def _records(dataset: Dataset) -> Iterator[Dataset]:
+    """The records; raises `EOFError` where the file was cut off, which pydicom passes over, `KeyError` where there are none."""
+    element = dataset.get_item("DirectoryRecordSequence")
+    if isinstance(element, RawDataElement) and len(element.value or b"") != element.length:
+        raise EOFError
     yield from dataset["DirectoryRecordSequence"].value
 
 

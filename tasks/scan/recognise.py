@@ -6,11 +6,12 @@
 | GIF, AVIF | film, review: not converted yet | document: a person decides |
 | DICOM, with or without preamble, ACR-NEMA | migrated | migrated |
 | DICOMDIR | excluded: its objects are items of their own | the same |
-| programs, icons, help files, picture caches | excluded | excluded |
-| text, web pages, XML, settings | excluded | excluded |
+| programs, icons, buttons, help files, picture caches | excluded | excluded |
+| web pages, XML, settings, scripts | excluded | excluded |
+| plain text | excluded | document: a person decides |
 | office documents | document: a person decides | the same |
-| zip | excluded: its members are items of their own | the same |
-| zip in a zip; tar, gzip, 7z, rar, ISO images, self-extracting programs | review: not opened yet | the same |
+| zip, tar, 7z, ISO 9660 and UDF images, gzip, bzip2, xz, zstd | excluded: its members are items of their own | the same |
+| rar, cabinets, compress, raw images of discs, self-extracting programs | review: not opened | the same |
 | nothing (0 bytes) | quarantined | quarantined |
 | anything else | quarantined, or a raw film where the source describes it | quarantined |
 
@@ -52,6 +53,8 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\x00\x05\x16\x07\x00", 0, "application/x-desktop-cache"),  # AppleDouble
     (b"ITSF\x03", 0, "application/vnd.ms-htmlhelp"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "application/x-ole-storage"),
+    (b"{\\rtf", 0, "application/rtf"),
+    (b"%!PS", 0, "application/postscript"),
 )
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # sizes of the header that follows the file header
 # Media Storage SOP Class UID (0002,0002) of Media Storage Directory Storage, PS3.10 8.6; with or without a VR.
@@ -59,6 +62,10 @@ _IS_DICOMDIR = re.compile(rb"\x02\x00\x02\x00(UI..|....)1\.2\.840\.10008\.1\.3\.
 # Netpbm: P1 to P6, then width and height, with white space and comments between.
 _IS_PORTABLE = re.compile(rb"P[1-6](?:(?:\s|#[^\r\n]*[\r\n])+\d{1,5}){2}[\s#]")
 _BEFORE_FRAME = frozenset(bytes([marker]) for marker in (*range(0xE0, 0xF0), 0xF8, 0xFE))
+# The first line of settings (a section), of a script or style sheet, or of JSON.
+_IS_SETTINGS = re.compile(rb"\[[^\]\r\n]+\]\s*[\r\n]|/\*|//|#!|@echo\b|@charset\b|\{\s*\"", re.IGNORECASE)
+_IS_COMMENT = re.compile(rb"\s*(?:;[^\r\n]*(?:[\r\n]+|$)\s*)*")
+_LARGEST_BUTTON = 48  # pixels on either side
 _NO_TEXT = bytes(set(range(32)) - {9, 10, 12, 13, 26, 27}) + b"\x7f"
 
 FILM_TYPES = frozenset(
@@ -72,6 +79,11 @@ _PROGRAMS = frozenset(
 )
 _NOT_OPENED = frozenset(
     {"application/vnd.rar", "application/vnd.ms-cab-compressed", "application/x-compress", "application/x-raw-disk-image"}
+)
+_DOCUMENTS = frozenset({"application/x-ole-storage", "application/rtf", "application/postscript"})
+_A_PERSON_DECIDES = (
+    "a document or picture beside the images: a person decides whether it goes into a named study, "
+    "as Encapsulated PDF or Secondary Capture, or is excluded"
 )
 _THUMBNAIL_CACHE = "Catalog".encode("utf-16-le")  # the stream that only a thumbs.db has
 
@@ -122,6 +134,20 @@ def _told_apart(name: str, head: bytes) -> str:
     return name
 
 
+def _is_button(name: str, head: bytes) -> bool:
+    """Whether a picture is too small to show more than a symbol, by the size its header states."""
+    match name:
+        case "image/png":
+            sides = head[16:20], head[20:24]
+        case "image/gif":
+            sides = head[7:5:-1], head[9:7:-1]
+        case "image/bmp":
+            sides = head[21:17:-1], head[25:21:-1]
+        case _:
+            return False
+    return all(0 < abs(int.from_bytes(side, "big", signed=True)) <= _LARGEST_BUTTON for side in sides)
+
+
 def _is_jpeg_ls(head: bytes) -> bool:
     """Whether the first segment after application segments, comments and presets is SOF55 (ITU-T T.87)."""
     at = 2
@@ -146,10 +172,15 @@ def _is_text(head: bytes) -> bool:
 
 
 def _text_type(head: bytes) -> str:
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:256].lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head[: len(head) // 2 * 2].decode("utf-16").encode()
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:256].lower().startswith((b"<!doctype html", b"<html")):
         return "text/html"
-    return "text/xml" if start.startswith(b"<?xml") else "text/plain"
+    if start[:256].lower().startswith(b"<?xml"):
+        return "text/xml"
+    commented = _IS_COMMENT.match(start)
+    return "text/x-settings" if _IS_SETTINGS.match(start, commented.end() if commented else 0) else "text/plain"
 
 
 def _begins_like_a_data_set(head: bytes) -> bool:
@@ -198,16 +229,20 @@ def recognise(head: bytes, source_kind: str) -> Recognised:
         return Recognised(name, "other", "excluded", "a program or a part of one, such as a disc's viewer: nothing to migrate")
     if name == "application/x-desktop-cache":
         return Recognised(name, "other", "excluded", "what Windows or macOS keeps for its desktop: nothing to migrate")
-    if name.startswith("text/"):
+    if name.startswith("text/") and (is_film or name != "text/plain"):
         return Recognised(name, "other", "excluded", "text that accompanies the images: nothing to migrate")
+    if not is_film and _is_button(name, head):
+        return Recognised(
+            name, "other", "excluded", "a picture of at most 48 by 48 pixels, such as a button: nothing to migrate"
+        )
     if name in _NOT_OPENED:
         return Recognised(name, "other", "review", f"an archive ({name}) that is not opened: unpack it into the source")
     if is_film and name in FILM_TYPES:
         return Recognised(name, "film")
     if is_film and name in _PICTURES:
         return Recognised(name, "film", "review", f"{name} is not converted yet: deliver it as TIFF, PNG, JPEG or JPEG 2000")
-    if name in FILM_TYPES | _PICTURES or "document" in name or name == "application/x-ole-storage":
-        return Recognised(name, "document", "review", "a document or picture beside the images: a person decides")
+    if name in FILM_TYPES | _PICTURES | _DOCUMENTS or "document" in name or name == "text/plain":
+        return Recognised(name, "document", "review", _A_PERSON_DECIDES)
     what = "not an image format known here" if is_film else "not a format known here"
     return Recognised(name, "other", "quarantined", what)
 

@@ -110,14 +110,14 @@ def define_raw(
         connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {sql}")
 
 
-# All files of the group were scanned, and each of its items that goes to wrap has come out of it since. A film without content
-# is one that a manifest lists and nobody delivered: no file of the group.
+# All files of the group were scanned, and each of its items that goes to wrap has come out of it since. A film or object without
+# content is one that a manifest or DICOMDIR lists and nobody delivered: no file of the group.
 RELEASED_GROUPS = """
     WITH files AS (
         SELECT i.group_key, count(DISTINCT split_part(i.path, '!', 1)) FILTER (WHERE s.outcome <> 'waiting') AS seen,
                max(i.group_files) AS listed
         FROM items i JOIN outcomes s ON s.stage = 'scan' AND s.key = i.item_key
-        WHERE i.group_key IS NOT NULL AND NOT (i.kind = 'film' AND i.sha256 IS NULL) GROUP BY ALL
+        WHERE i.group_key IS NOT NULL AND NOT (i.kind IN ('film', 'dicom') AND i.sha256 IS NULL) GROUP BY ALL
     ), unwrapped AS (
         SELECT i.group_key FROM items i JOIN outcomes s ON s.stage = 'scan' AND s.key = i.item_key AND s.outcome = 'done'
         LEFT JOIN outcomes w ON w.stage = 'wrap' AND w.key = i.item_key AND w.commit > s.commit

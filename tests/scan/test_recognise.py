@@ -75,9 +75,14 @@ def tarred() -> bytes:
         (gzip.compress(b"x", mtime=0), "application/gzip"),
         (b"\0" * 32769 + b"CD001\1", "application/x-iso9660-image"),
         (b"MZ\x90\0\3\0\0\0", "application/vnd.microsoft.portable-executable"),
-        (b"[autorun]\r\nopen=viewer.exe\r\n", "text/plain"),
+        (b"[autorun]\r\nopen=viewer.exe\r\n", "text/x-settings"),
         (b"MZ and BM begin a text as well", "text/plain"),
-        ("[autorun]\r\n".encode("utf-16"), "text/plain"),
+        ("[autorun]\r\n".encode("utf-16"), "text/x-settings"),
+        (b"; made by the viewer\r\n\r\n[Options]\r\n", "text/x-settings"),
+        (b"[1] Chest PA, no change.", "text/plain"),
+        (b'{\n "window": 1}', "text/x-settings"),
+        (b"{\\rtf1\\ansi Findings", "application/rtf"),
+        (b"\x00" + b"\xff" * 10 + b"\x00\x00\x02\x00\x01", "application/x-raw-disk-image"),
         (b"Stra\xdfe in latin-1\n", "text/plain"),
         (b"<!DOCTYPE html><p>", "text/html"),
         (b"\xef\xbb\xbf<?xml version='1.0'?>", "text/xml"),
@@ -90,6 +95,22 @@ def tarred() -> bytes:
 )
 def test_content_is_recognised(content: bytes, expected: str) -> None:
     assert media_type(content[:HEAD]) == expected
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP"])
+@pytest.mark.parametrize(("side", "outcome"), [(48, "excluded"), (49, "review")])
+def test_only_symbols_are_too_small_to_be_looked_at(form: str, side: int, outcome: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((16, side), np.uint8)).save(file, form)
+    assert recognise(file.getvalue(), "archive").outcome == outcome
+    assert recognise(file.getvalue(), "film").outcome == ("review" if form == "GIF" else "done")
+
+
+@pytest.mark.parametrize("content", [b"Report: no change.\r\n", b"{\\rtf1 Report", b"%PDF-1.4\n", saved("JPEG")])
+def test_documents_beside_the_images_are_for_a_person_who_is_told_the_choice(content: bytes) -> None:
+    found = recognise(content, "archive")
+    assert (found.kind, found.outcome) == ("document", "review")
+    assert "named study" in found.reason and "excluded" in found.reason
 
 
 @given(st.binary(max_size=400), st.sampled_from(["film", "archive"]))
