@@ -15,7 +15,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tasks.configuration import Configuration
-from tasks.pixel_data import read_data_set
+from tasks.pixel_data import compose, read_data_set
 from tasks.reconcile.header import FilmStudy, compose_header
 from tasks.reconcile.index import Person
 from tasks.scan.recognise import media_type
@@ -211,8 +211,7 @@ def test_taking_back_all_changes_gives_what_the_file_said(taken: Taken) -> None:
     """Of the final header, by the record alone, against pydicom's reading of the file: every element, in all its items."""
     compared = 0
     for file, row, _ in rows(taken):
-        full = {"label_patient_id": None, **row, "source": "discs", "instance_number": 1}
-        header = compose_header(full, PERSON, FilmStudy("", "", "", (), {}), NOW, "STE")
+        header = composed(row)
         source = pydicom.dcmread(file, force=True)
         of_data_set = {
             tag: source.get_item(tag)
@@ -223,6 +222,39 @@ def test_taking_back_all_changes_gives_what_the_file_said(taken: Taken) -> None:
         assert undone.values(undone.undone(final, header["changes"])) == undone.values(Dataset(of_data_set)), file
         compared += 1
     assert compared >= 200
+
+
+@pytest.mark.slow
+def test_no_final_object_has_more_errors_than_its_source(
+    taken: Taken, tmp_path: Path, debian_tool: Callable[[str], str]
+) -> None:
+    """By dciodvfy; former values are left aside, whose errors it would count a second time."""
+    worse = {}
+    for file, row, staged in rows(taken):
+        header = composed(row)
+        element = staged.read_bytes() if row.get("path") else None
+        final = compose(header["header"], element, header["trailer"], row["transfer_syntax_uid"])
+        final.pop("OriginalAttributesSequence", None)
+        final.file_meta.MediaStorageSOPClassUID, final.file_meta.MediaStorageSOPInstanceUID = (
+            final.SOPClassUID,
+            final.SOPInstanceUID,
+        )
+        final.save_as(tmp_path / "final.dcm", enforce_file_format=True)
+        before, after = (errors(path, debian_tool("dciodvfy")) for path in (file, tmp_path / "final.dcm"))
+        if after.total() > before.total():
+            worse[file.name] = after - before
+    assert worse == {}
+
+
+def errors(path: Path, program: str) -> Counter[str]:
+    said = subprocess.run([program, path], capture_output=True, text=True, errors="replace")
+    return Counter(line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error"))
+
+
+def composed(row: dict[str, Any]) -> dict[str, Any]:
+    """The final header of an object, given to somebody of the index."""
+    full = {"label_patient_id": None, **row, "source": "discs", "instance_number": 1}
+    return compose_header(full, PERSON, FilmStudy("", "", "", (), {}), NOW, "STE")
 
 
 @pytest.mark.parametrize("siblings", SIBLINGS, ids=lambda names: names.split()[0])
