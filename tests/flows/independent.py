@@ -64,11 +64,23 @@ def pixels(content: bytes, tool: Tool, scratch: Path) -> np.ndarray:
     syntax = read(content).file_meta.TransferSyntaxUID
     decoder = "dcmdjpls" if syntax in JPEG_LS else "dcmdjpeg" if syntax in LOSSLESS_JPEG else None
     if decoder is None:
-        return read(content).pixel_array
+        return _uncompressed(read(content))
     packed, plain = scratch / "packed.dcm", scratch / "plain.dcm"
     packed.write_bytes(content)
     subprocess.run([tool(decoder), packed, plain], check=True, capture_output=True)
     return pydicom.dcmread(plain).pixel_array
+
+
+def _uncompressed(dataset: Dataset) -> np.ndarray:
+    """Pixel values by pydicom; of ACR-NEMA images, which do not say that they are gray, and pack 12 bits, by their bits."""
+    if "PhotometricInterpretation" not in dataset:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    if dataset.BitsAllocated == 12:
+        bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), bitorder="little").reshape(-1, 12)
+        return (bits @ (1 << np.arange(12))).reshape(dataset.Rows, dataset.Columns)
+    if not str(dataset.get("NumberOfFrames") or 1).isdigit():
+        dataset.NumberOfFrames = len(dataset.PixelData) * 8 // (dataset.Rows * dataset.Columns * dataset.BitsAllocated)
+    return dataset.pixel_array
 
 
 def difference(source: bytes, held: bytes, tool: Tool, scratch: Path) -> str:
