@@ -130,11 +130,14 @@ def _pixel_values(dataset: Dataset, description: PixelDescription) -> Iterator[N
         yield np.where(is_sign, words & (2**stored - 1), words)
 
 
-def header_bytes(dataset: Dataset) -> bytes:
-    """A data set without pixels as Explicit VR Little Endian bytes, without preamble and file meta."""
+def header_bytes(dataset: Dataset, character_set: str = "ISO_IR 6") -> bytes:
+    """A data set without pixels as Explicit VR Little Endian bytes, without preamble and file meta.
+
+    `character_set` is that of its texts where it declares none itself.
+    """
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    write_dataset(buffer, dataset)
+    write_dataset(buffer, dataset, character_set)
     return bytes(buffer.getvalue())
 
 

@@ -22,7 +22,7 @@ from tasks.reconcile.mends import mend
 from tasks.reconcile.original import SYSTEM, moment, record
 from tasks.reconcile.revision import Revision, as_it_is, data_set_of, revision_of
 from tasks.reconcile.signatures import remove_broken_signatures
-from tasks.reconcile.texts import to_utf8
+from tasks.reconcile.texts import UTF8, to_utf8
 from tasks.stage import Row
 
 _INDEX = "the patient index"
@@ -80,7 +80,6 @@ def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datet
             remove_broken_signatures(revision)
             record(revision, row["source"], decided_at)
         header, trailer = _parts(revision.dataset)
-        original = None if is_film else _parts(revision.prior)[0]
     return {
         "object_key": row["object_key"],
         "item_key": row["item_key"],
@@ -89,7 +88,7 @@ def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datet
         "header": header,
         "trailer": trailer,
         "header_sha256": hashlib.sha256(header + trailer).hexdigest(),
-        "original": original,
+        "original": None if is_film else row["source_header"],
         "changes": json.dumps([] if is_film else revision.changes, sort_keys=True, ensure_ascii=False),
     }
 
@@ -97,10 +96,12 @@ def compose_header(row: Row, person: Person, study: FilmStudy, decided_at: datet
 def _parts(dataset: Dataset) -> tuple[bytes, bytes]:
     """A data set before and behind its pixels."""
     as_it_is(dataset)
-    front = data_set_of({tag: dataset.get_item(tag) for tag in sorted(dataset.keys()) if tag < _FIRST_PIXEL_TAG})
-    as_it_is(front)
-    header = header_bytes(front)
-    return header, header_bytes(dataset)[len(header) :]
+    behind = {tag: dataset.get_item(tag) for tag in sorted(dataset.keys()) if tag >= _FIRST_PIXEL_TAG}
+    for tag in behind:
+        del dataset[tag]
+    trailer = data_set_of(behind)
+    as_it_is(trailer)
+    return header_bytes(dataset), header_bytes(trailer, UTF8)
 
 
 def _identify(revision: Revision, row: Row, person: Person, issuer: str) -> None:

@@ -68,7 +68,7 @@ HEADERS = Table(
             column("header", BYTES, "final data set before Pixel Data, Explicit VR Little Endian, without file meta"),
             column("trailer", BYTES, "final data set after Pixel Data, Explicit VR Little Endian"),
             column("header_sha256", TEXT, "SHA-256 of header and trailer, one after the other"),
-            column("original", BYTES, "legacy: the data set before Pixel Data as it came, with the values that the file has"),
+            column("original", BYTES, "legacy: the data set before Pixel Data as it came (but `objects.pixel_header`)"),
             column(
                 "changes",
                 TEXT,

@@ -206,4 +206,4 @@ def test_taking_back_all_changes_gives_the_header_as_it_came(data: st.DataObject
         result = compose(header)
         final = undone.undone(undone.read(result["header"] + result["trailer"]), result["changes"])
         assert undone.values(final) == undone.values(undone.read(header))
-        assert undone.values(undone.read(result["original"])) == undone.values(undone.read(header))
+        assert result["original"] == header
