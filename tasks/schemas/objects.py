@@ -117,14 +117,15 @@ OBJECTS = Table(
             column(
                 "label_regions",
                 TEXT,
-                "JSON list of what was read where: `left`, `top`, `width`, `height` in pixels of the scan, `turn` (clockwise "
-                "degrees that set the text upright), `mirrored`, `text`, `legible` (hand-writing mostly is not), `origin` "
-                "(`ocr` or `barcode`)",
+                "JSON list of what was read where: `left`, `top`, `width`, `height` in pixels of the stored picture, `turn` "
+                "(clockwise degrees that set the text upright), `mirrored`, `text`, `legible` (hand-writing mostly is not), "
+                "`origin` (`ocr` or `barcode`)",
             ),
             column(
                 "markers",
                 TEXT,
-                "JSON list of lead markers: `text`, `left`, `top`, `width`, `height` in pixels of the scan, `turn`, `mirrored`",
+                "JSON list of lead markers: `text`, `left`, `top`, `width`, `height` in pixels of the stored picture, `turn`, "
+                "`mirrored`",
             ),
             column(
                 "film_bounds",

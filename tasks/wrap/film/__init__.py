@@ -30,6 +30,7 @@ from tasks.wrap.film.facts import FilmFacts, facts_of, facts_of_paper, moved
 from tasks.wrap.film.geometry import FilmBounds, Found, Part, describe_split, find_films, split
 from tasks.wrap.film.header import film_header, pixel_attributes, scanned_dpi, sop_class_of
 from tasks.wrap.film.paper import UNKNOWN_DPI, encapsulated_pdf, first_page, is_document, looks_like_paper, pdf_of_sheet
+from tasks.wrap.film.places import StoredAs
 from tasks.wrap.film.presentation_state import presentation_state
 from tasks.wrap.film.turn import describe_turn, turned
 
@@ -85,21 +86,26 @@ def _delivered_document(row: Row, data: bytes, source: FilmSource, context: Stag
         reason = "a page of a document, which stands whole in the object of its first page"
         return Outcome(row["item_key"], row["item_key"], "excluded", reason)
     listing: dict[str, str] = json.loads(row["listing"] or "{}")
-    facts = facts_of_paper(first_page(data), source, context.configuration.wrap, listing)
-    return _document(row, data, facts, listing, was_scanned=False)
+    page = first_page(data)
+    facts = facts_of_paper(page, source, context.configuration.wrap, listing)
+    return _document(row, data, facts, listing, page, was_scanned=False)
 
 
 def _scanned_document(row: Row, sheet: DecodedFilm, source: FilmSource, context: StageContext) -> Outcome:
     listing: dict[str, str] = json.loads(row["listing"] or "{}")
     facts = facts_of_paper(sheet, source, context.configuration.wrap, listing)
     dpi = scanned_dpi(sheet, source.digitizer) or UNKNOWN_DPI
-    return _document(row, pdf_of_sheet(sheet, dpi, facts.orientation.turn or 0), facts, listing, was_scanned=True)
+    return _document(row, pdf_of_sheet(sheet, dpi, facts.orientation.turn or 0), facts, listing, sheet, was_scanned=True)
 
 
-def _document(row: Row, file: bytes, facts: FilmFacts, listing: dict[str, str], *, was_scanned: bool) -> Outcome:
+def _document(
+    row: Row, file: bytes, facts: FilmFacts, listing: dict[str, str], page: DecodedFilm, *, was_scanned: bool
+) -> Outcome:
     key = object_key(row["item_key"], SCAN)
     document = encapsulated_pdf(file, key, was_scanned=was_scanned)
-    columns = _row(row, key, document, facts, listing) | {"transfer_syntax_uid": str(ExplicitVRLittleEndian)}
+    columns = _row(row, key, document, facts, listing, StoredAs(*page.pixels.shape[:2])) | {
+        "transfer_syntax_uid": str(ExplicitVRLittleEndian)
+    }
     return Outcome(row["item_key"], row["item_key"], rows={"objects": [columns]})
 
 
@@ -119,8 +125,10 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
     turn, mirrored = facts.orientation.turn or 0, facts.orientation.turn is not None and bool(facts.orientation.mirrored)
     lies_upright = not turn and not mirrored
     by_viewer = not lies_upright and (settings.turn == "pr" or on_scan.film.codestream is not None)
+    stored = StoredAs(*on_scan.film.pixels.shape[:2])
     if not lies_upright and not by_viewer:
         on_scan = replace(on_scan, film=turned(on_scan.film, turn, mirrored))
+        stored = replace(stored, turn=turn, mirrored=mirrored)
     film = on_scan.film
 
     digitizer = source.digitizer
@@ -135,7 +143,7 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
     _cut_out(header, on_scan, row)
     staged = stage_film(film, attributes, settings.codec, context.staging, key)
     yield {
-        **_row(row, key, header, facts, listing),
+        **_row(row, key, header, facts, listing, stored),
         "film_bounds": bounds_column(found.films, found.doubt),
         "path": staged.element.path,
         "bytes": staged.element.bytes,
@@ -157,10 +165,10 @@ def _objects(on_scan: _OnScan, found: Found, row: Row, source: FilmSource, conte
     if by_viewer:
         beside = object_key(row["item_key"], PRESENTATION_STATE + on_scan.key_part)
         state = presentation_state(header, attributes, uid_of("series", key), beside, turn, mirrored, film.scanned_at)
-        yield {**_row(row, beside, state, facts, listing), "transfer_syntax_uid": str(ExplicitVRLittleEndian)}
+        yield {**_row(row, beside, state, facts, listing, stored), "transfer_syntax_uid": str(ExplicitVRLittleEndian)}
 
 
-def _row(row: Row, key: str, header: Dataset, facts: FilmFacts, listing: dict[str, str]) -> dict[str, Any]:
+def _row(row: Row, key: str, header: Dataset, facts: FilmFacts, listing: dict[str, str], stored: StoredAs) -> dict[str, Any]:
     """What the rows of a film and of its presentation state have in common; the latter's readings place it beside the film."""
     return {
         "object_key": key,
@@ -176,7 +184,7 @@ def _row(row: Row, key: str, header: Dataset, facts: FilmFacts, listing: dict[st
         "source_trailer": b"",
         "source_transfer_syntax_uid": str(ExplicitVRLittleEndian),
         "modality": str(header.Modality),
-        **fact_columns(facts, listing),
+        **fact_columns(facts, listing, stored),
     }
 
 

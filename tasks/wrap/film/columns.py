@@ -12,6 +12,7 @@ from tasks.wrap.film.facts import FilmFacts
 from tasks.wrap.film.geometry import FilmBounds
 from tasks.wrap.film.labels import Reading, legible_share
 from tasks.wrap.film.markers import Marker
+from tasks.wrap.film.places import StoredAs
 from tasks.wrap.film.text import LabelText
 
 MANIFEST_YEARS = (1850, 2099)
@@ -19,14 +20,15 @@ _LEGIBLE = 0.5  # the share of a label's lines that was read with some certainty
 MANIFEST_CONFIDENCE = 0.5  # a vendor's index says what the jacket should hold, not what this film shows
 
 
-def fact_columns(facts: FilmFacts, listing: Mapping[str, str]) -> dict[str, Any]:
-    """Labels, markers, orientation and examination; places are in pixels of the scan as it lay."""
+def fact_columns(facts: FilmFacts, listing: Mapping[str, str], stored: StoredAs) -> dict[str, Any]:
+    """Labels, markers, orientation and examination; places are in pixels of the picture as it is stored."""
     examination, orientation = facts.examination, facts.orientation
+    read = [*(_region(label, stored) for label in facts.labels), *(_barcode(barcode, stored) for barcode in facts.barcodes)]
     return {
         **label_columns(facts.fields, listing),
         "label_text": "\n".join(line.text for label in facts.labels for line in label.lines if line.text),
-        "label_regions": _json([*map(_region, facts.labels), *map(_barcode, facts.barcodes)]),
-        "markers": _json(map(_marker, facts.markers)),
+        "label_regions": _json(read),
+        "markers": _json(_marker(marker, stored) for marker in facts.markers),
         "rotation": orientation.turn,
         "mirrored": orientation.mirrored,
         "turn_evidence": orientation.evidence,
@@ -73,24 +75,21 @@ def _from_manifest(field: str, listing: Mapping[str, str]) -> Reading | None:
     return Reading(value, MANIFEST_CONFIDENCE, "manifest") if value else None
 
 
-def _region(label: LabelText) -> dict[str, Any]:
+def _region(label: LabelText, stored: StoredAs) -> dict[str, Any]:
     text = "\n".join(line.text for line in label.lines if line.text)
     legible = legible_share(label) >= _LEGIBLE
-    turned = {"turn": label.turn, "mirrored": label.mirrored}
-    return {**_box(*label.rectangle), **turned, "text": text, "legible": legible, "origin": "ocr"}
+    return {**stored.place(label.rectangle, label.turn, label.mirrored), "text": text, "legible": legible, "origin": "ocr"}
 
 
-def _barcode(barcode: Barcode) -> dict[str, Any]:
-    return {**_box(*barcode.rectangle), "turn": barcode.turn, "text": barcode.text, "legible": True, "origin": "barcode"}
+def _barcode(barcode: Barcode, stored: StoredAs) -> dict[str, Any]:
+    return {**stored.place(barcode.rectangle, barcode.turn), "text": barcode.text, "legible": True, "origin": "barcode"}
 
 
-def _marker(marker: Marker) -> dict[str, Any]:
-    box = _box(marker.left, marker.top, marker.width, marker.height)
-    return {**box, "turn": marker.turn, "mirrored": marker.mirrored, "text": marker.text}
-
-
-def _box(left: int, top: int, width: int, height: int) -> dict[str, int]:
-    return {"left": left, "top": top, "width": width, "height": height}
+def _marker(marker: Marker, stored: StoredAs) -> dict[str, Any]:
+    rectangle = (marker.left, marker.top, marker.width, marker.height)
+    place = stored.place(rectangle, marker.turn or 0, bool(marker.mirrored))
+    unknown = {name: None for name in ("turn", "mirrored") if getattr(marker, name) is None}
+    return {**place, **unknown, "text": marker.text}
 
 
 def _json(parts: Iterable[dict[str, Any]]) -> str | None:
