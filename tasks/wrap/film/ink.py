@@ -7,6 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_LITTLE_GRAIN = 0.8  # pixels of a line that is cut out for reading
+_FULL = 97  # percentile of a line's ink that is black
+_FAINTEST = 0.25  # of that: ink that is made black where there is no darker
+
 
 def ink_of(picture: NDArray[np.uint8], window: int, grain: float) -> NDArray[np.uint8]:
     """How much darker than its ground each pixel (rows x columns, 8 bits) is, 0 to 255.
@@ -19,7 +23,18 @@ def ink_of(picture: NDArray[np.uint8], window: int, grain: float) -> NDArray[np.
 
 
 def on_even_ground(line: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
-    """A line of text with black letters on white, whatever shades lie behind them."""
-    ink = ink_of(line, window, 0.8)
-    full = max(1.0, float(np.percentile(ink, 97)))
-    return np.asarray(255 - np.minimum(ink.astype(np.float32) * (255 / full), 255), dtype=np.uint8)
+    """A line of text with dark letters on white, whatever shades lie behind them; the darkest are black."""
+    ink = ink_of(line, window, _LITTLE_GRAIN)
+    return _on_white(ink, max(1.0, float(np.percentile(ink, _FULL))))
+
+
+def evenly_inked(line: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
+    """A line of text with black letters on white, be they darker in one place than in another."""
+    ink = ink_of(line, window, _LITTLE_GRAIN)
+    nearby = cv2.dilate(cv2.GaussianBlur(ink, (0, 0), 2 * _LITTLE_GRAIN), np.ones((line.shape[0], window), np.uint8))
+    strength = cv2.GaussianBlur(nearby.astype(np.float32), (0, 0), window / 2)
+    return _on_white(ink, np.maximum(strength, max(1.0, _FAINTEST * float(np.percentile(ink, _FULL)))))
+
+
+def _on_white(ink: NDArray[np.uint8], black: float | NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(255 - np.minimum(ink * (np.float32(255) / black), 255), dtype=np.uint8)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from tasks.wrap.film.ink import ink_of, on_even_ground
-from tasks.wrap.film.regions import Region, gradient_of, letters_among
+from tasks.wrap.film.ink import evenly_inked, ink_of, on_even_ground
+from tasks.wrap.film.regions import Region, gradient_of, letters_among, usual_around
 
 READING_HEIGHT = 32  # pixels of a capital letter in a line that is cut out
 _LETTER = 31  # pixels of that line, odd: wider than any stroke and most letters
@@ -25,22 +25,24 @@ _ABOVE_GRAIN = 6.0  # times the difference elsewhere: what they must stand out a
 _SHARE = 0.4  # of that difference: what is an edge of a letter as well
 _GAP = 1.25  # half the widest gap between words of a line, in letter heights
 _STROKE = 0.6  # more than the width of a stroke, in letter heights
-_FAINT = 0.2  # least share of the strength of most letters, where a letter stands on a ground that is nearly as light
+_FAINT = 0.1  # least share of the strength of most letters, where a letter stands on a ground that is nearly as light
 _ABOVE_GROUND = 4.0  # times the usual unevenness of the ground: what ink stands out from it as well
 _NEXT = 2.2  # widest gap to a letter that may still belong to a line, in letter heights
 _SLACK = 0.1  # of a letter's height: how far letters of a line may stand out above and below
 _LEAST_HEIGHT = 0.5  # of a letter's height
 _WIDER = 2.0  # of a region's size: how far beyond it its lines are followed
 _SIDE_MARGIN = 0.9  # of a letter's height: a last letter that was not seen as one is in the picture all the same
-_TOUCHES = 0.3  # of a letter's height: what ends nearer to the picture's side may go on beyond it
+_TOUCHES = 0.15  # of a letter's height: what ends nearer to the picture's side may go on beyond it
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line (rows x columns, 8 bits), the same on an even ground, and at which ends it may go on beyond the picture."""
+    """A line (rows x columns, 8 bits, dark letters), and at which ends it may go on beyond the picture it was cut from.
 
-    picture: NDArray[np.uint8]
-    even: NDArray[np.uint8]
+    It is prepared in three ways: on an even ground, as it is on the film, with even ink.
+    """
+
+    pictures: tuple[NDArray[np.uint8], ...]
     cut_left: bool = False
     cut_right: bool = False
 
@@ -149,9 +151,25 @@ def text_lines(level: Level) -> list[Line]:
         members = letters[middles == line]
         if members[:, 2].sum() >= _LEAST_LETTERS * 0.4 * size:
             spans.append(_span(members, level.inner))
-    spans.sort(key=lambda span: (span[1], span[0]))
     ink = _ink(level, size)
-    return [_cut(level.picture, span, ink, size) for span in spans[:_MOST_LINES]]
+    drawn = _distinct([(span, _drawn_out(span, ink, size)) for span in spans])
+    return [_cut(level.picture, *both, size) for both in drawn[:_MOST_LINES]]
+
+
+def _distinct(lines: list[tuple[Span, Span]]) -> list[tuple[Span, Span]]:
+    """Lines (their letters, and drawn out), top to bottom, but for those that came to lie on one of which more was seen."""
+    kept: list[tuple[Span, Span]] = []
+    for line in sorted(lines, key=lambda line: (line[0][0] - line[0][2], line[0])):
+        if not any(_on(line[1], other) for _, other in kept):
+            kept.append(line)
+    return sorted(kept, key=lambda line: (line[0][1], line[0][0]))
+
+
+def _on(span: Span, other: Span) -> bool:
+    """Whether more than half of a line, both ways, lies on another."""
+    across = min(span[2], other[2]) - max(span[0], other[0])
+    down = min(span[3], other[3]) - max(span[1], other[1])
+    return across > 0.5 * (span[2] - span[0]) and down > 0.5 * (span[3] - span[1])
 
 
 def _letters(edges: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -198,9 +216,8 @@ def _span(members: NDArray[np.int32], inner: tuple[slice, slice]) -> Span:
 def _ink(level: Level, size: float) -> NDArray[np.uint8]:
     """All that is darker than the ground right beside it, be it much less so than the letters that are certain, as 0 and 1."""
     ink = ink_of(level.picture, int(_STROKE * size) | 1, max(0.6, 0.04 * size))
-    inner = ink[level.inner]
-    least = max(_FAINT * float(np.percentile(inner[level.letters > 0], 75)), _ABOVE_GROUND * float(np.median(inner)), 2.0)
-    return np.asarray((ink > least).astype(np.uint8))
+    least = max(2.0, _FAINT * float(np.percentile(ink[level.inner][level.letters > 0], 75)))
+    return np.asarray((ink > np.maximum(least, _ABOVE_GROUND * usual_around(ink))).astype(np.uint8))
 
 
 def _drawn_out(span: Span, ink: NDArray[np.uint8], size: float) -> Span:
@@ -219,12 +236,13 @@ def _drawn_out(span: Span, ink: NDArray[np.uint8], size: float) -> Span:
     return left, top, right, bottom
 
 
-def _cut(picture: NDArray[np.uint8], span: Span, ink: NDArray[np.uint8], size: float) -> Line:
+def _cut(picture: NDArray[np.uint8], letters: Span, drawn_out: Span, size: float) -> Line:
     """The line, drawn out, with a margin."""
-    left, top, right, bottom = _drawn_out(span, ink, size)
+    left, top, right, bottom = drawn_out
     above, aside, touching = int(0.3 * size), int(_SIDE_MARGIN * size), _TOUCHES * size
     line = resized(picture[max(0, top - above) : bottom + above, max(0, left - aside) : right + aside], READING_HEIGHT / size)
-    return Line(line, on_even_ground(line, _LETTER), span[0] < touching, span[2] > picture.shape[1] - touching)
+    pictures = (on_even_ground(line, _LETTER), line, evenly_inked(line, _LETTER))
+    return Line(pictures, letters[0] < touching, letters[2] > picture.shape[1] - touching)
 
 
 def resized(line: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

@@ -77,8 +77,8 @@ def _read_region(region: Region, gray: NDArray[np.uint8], readers: tuple[Reader,
     """Reads one region; `None` where it holds no text that is legible in any turn."""
     level = levelled(region, gray)
     lines = text_lines(level)
-    longest = sorted(range(len(lines)), key=lambda line: (-lines[line].even.shape[1], line))[:_TRIED]
-    way, score = _upright([lines[line].even for line in longest], readers)
+    longest = sorted(range(len(lines)), key=lambda line: (-lines[line].pictures[0].shape[1], line))[:_TRIED]
+    way, score = _upright([lines[line].pictures[0] for line in longest], readers)
     if score < _LEAST_LEGIBLE:
         return None
     mirrored, turn = way
@@ -91,23 +91,28 @@ def _read_region(region: Region, gray: NDArray[np.uint8], readers: tuple[Reader,
 
 
 def _read_twice(lines: Sequence[Line], way: Way, readers: tuple[Reader, Reader]) -> list[Pair]:
-    """What the two readers read of each line, first on an even ground; where they differ, as it is on the film as well."""
+    """What the two readers read of each line; where they differ, prepared otherwise as well, until they do not."""
     once, again = readers
-    even = [_set(line.even, way) for line in lines]
-    pairs = list(zip(once(even), again(even), strict=True))
-    differing = [place for place, (one, other) in enumerate(pairs) if one.letters != other.letters]
-    plain = [_set(lines[place].picture, way) for place in differing]
-    for place, first, second in zip(differing, once(plain), again(plain), strict=True):
-        one, other = pairs[place]
-        pairs[place] = _most_alike((one, first), (other, second))
+    reads: list[list[Pair]] = [[] for _ in lines]
+    for preparation in range(len(lines[0].pictures)):
+        places = [place for place, pairs in enumerate(reads) if not pairs or _differ(*_most_alike(pairs))]
+        pictures = [_set(lines[place].pictures[preparation], way) for place in places]
+        for place, one, other in zip(places, once(pictures), again(pictures), strict=True):
+            reads[place].append((one, other))
+    pairs = [_most_alike(of_line) for of_line in reads]
     return [_confirmed(*(_but_for_ends(read, line, way) for read in pair)) for line, pair in zip(lines, pairs, strict=True)]
 
 
-def _most_alike(ones: Pair, others: Pair) -> Pair:
-    """Of two readings by each reader: those in which the readers agree, or else the surest of each."""
+def _differ(one: TextLine, other: TextLine) -> bool:
+    return one.letters != other.letters
+
+
+def _most_alike(pairs: Sequence[Pair]) -> Pair:
+    """Of several readings by each reader: those in which the readers agree, or else the surest of each."""
+    ones, others = zip(*pairs, strict=True)
     for one in ones:
         for other in others:
-            if one.letters and one.letters == other.letters:
+            if one.letters and not _differ(one, other):
                 return one, other
     one, other = (max(reads, key=lambda read: (bool(read.words), read.confidence)) for reads in (ones, others))
     return one, other

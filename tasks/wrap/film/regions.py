@@ -19,6 +19,7 @@ from tasks.wrap.film.ink import ink_of
 WORKING_SIDE = 2400  # longest side of the working copy in pixels; letters on films are 15 to 60 of them high
 MOST_REGIONS = 6
 _MOST_FAINT_REGIONS = 4
+_BEYOND = 0.2  # of a picture's usual range of shades: how far letters may lie outside of it
 _STRONG = 42  # of 255: edges of letters in plain ink or light
 _NEAR = 25
 _EDGE = 13  # least difference between neighbours, of 255
@@ -78,9 +79,10 @@ class Region:
 
 
 def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """An 8-bit working copy (rows x columns, longest side at most 2,400), stretched between the 0.5th and 99.5th percentile.
+    """An 8-bit working copy (rows x columns, longest side at most 2,400), stretched to the shades that the picture has.
 
-    A small picture is doubled: its letters are small as well.
+    Those are from the 0.5th to the 99.5th percentile and somewhat beyond, since letters may be fewer pixels than that and the
+    only ones that are so light or dark. A small picture is doubled: its letters are small as well.
     """
     gray = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     scale = WORKING_SIDE / max(gray.shape)
@@ -88,9 +90,15 @@ def for_reading(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     elif scale >= 2:
         gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    low, high = np.percentile(gray[::4, ::4], (0.5, 99.5))
+    low, high = _shades(gray[::4, ::4])
     stretched = np.clip((gray.astype(np.float32) - low) * (255.0 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
     return _without_bars(stretched)
+
+
+def _shades(sample: NDArray[Any]) -> tuple[float, float]:
+    low, high = np.percentile(sample, (0.5, 99.5))
+    beyond = _BEYOND * (high - low)
+    return max(float(sample.min()), low - beyond), min(float(sample.max()), high + beyond)
 
 
 def _without_bars(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -181,7 +189,7 @@ def _edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Edges as 0 and 1: where neighbours differ more than grain and texture do around them; beside strong edges only such."""
     soft, hard = gradient_of(gray, soft=True), gradient_of(gray, soft=False)
     most = cv2.blur(cv2.dilate(soft, np.ones((_NEAR, _NEAR), np.uint8)), (_NEAR, _NEAR))
-    grain = _ABOVE_GRAIN * _usual(soft)
+    grain = _ABOVE_GRAIN * usual_around(soft)
     faint = (most < _STRONG) & (soft > np.maximum(_EDGE, grain))
     strong = (most >= _STRONG) & (hard > _STRONG) & (soft > grain)
     return np.asarray((faint | strong).astype(np.uint8))
@@ -190,11 +198,11 @@ def _edges(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _inked(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Dark ink as 0 and 1: where it is more than grain and texture have around there."""
     ink = ink_of(gray, _STROKE, 1.2)
-    return np.asarray((ink > np.maximum(_LEAST_INK, _INK_ABOVE_GRAIN * _usual(ink))).astype(np.uint8))
+    return np.asarray((ink > np.maximum(_LEAST_INK, _INK_ABOVE_GRAIN * usual_around(ink))).astype(np.uint8))
 
 
-def _usual(gradient: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The usual difference between neighbours around each place: that of grain and texture."""
+def usual_around(gradient: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The usual difference (or ink) around each place of a picture of differences: that of grain and texture."""
     rows, columns = (max(1, size // _BLOCK) for size in gradient.shape)
     blocks = gradient[: rows * _BLOCK, : columns * _BLOCK] if min(gradient.shape) >= _BLOCK else gradient
     split = blocks.reshape(rows, blocks.shape[0] // rows, columns, -1)
