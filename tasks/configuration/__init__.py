@@ -132,13 +132,13 @@ class Reconcile(Section):
     study_uid: Literal["minted", "order"] = "minted"
 
 
-Suite = Literal["patient", "study", "film", "object"]
+Suite = Literal["patient", "study", "film", "object", "iod"]
 
 
 class Validate(Section):
     """`[validate]`: which suites are applied."""
 
-    suites: Annotated[tuple[Suite, ...], BeforeValidator(listed)] = ("patient", "study", "film", "object")
+    suites: Annotated[tuple[Suite, ...], BeforeValidator(listed)] = ("patient", "study", "film", "object", "iod")
 
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

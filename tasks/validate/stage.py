@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 
 from tasks.stage import Outcome, Row, StageContext
+from tasks.validate.conformance import SUITE, iod_failures
 from tasks.validate.findings import Failure, outcomes_of_study
 from tasks.validate.frame import header_frame
 
@@ -22,7 +23,9 @@ def validate_with(apply: Apply, batch: Sequence[Row], context: StageContext) -> 
     """
     suites = context.configuration.validate_.suites
     headers = header_frame(batch, context.now())
-    failures = apply(headers.frame, suites)
+    failures = [*apply(headers.frame, [name for name in suites if name != SUITE])]
+    if SUITE in suites:
+        failures += iod_failures(batch)
     for members in studies_of(batch):
         if any(row["object_key"] in headers.unreadable for row in members):
             yield from _unreadable(members)

@@ -56,6 +56,7 @@ def context(**sections: Any) -> StageContext:
     raw = {
         "project": {"name": "t", "workspace": Path("/nowhere"), "now": "2026-03-01"},
         "source": [{"kind": "film", "path": Path("/nowhere")}],
+        "validate": {"suites": ["patient", "study", "film", "object"]},
     }
     return StageContext(Configuration.model_validate(raw | sections), Path("/nowhere"), "validate")
 
