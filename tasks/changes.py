@@ -22,9 +22,9 @@ def replaced(tag: int, path: str, shown: str, value: str, why: str, original: by
     return change if original is None else change | {"original": base64.b64encode(original).decode()}
 
 
-def left_out(element: bytes, why: str) -> Change:
-    """An element in Explicit VR Little Endian was not taken over."""
-    return replaced(_tag_of(element), "", _shown(element), "", why, element)
+def left_out(element: bytes, path: str, why: str) -> Change:
+    """An element in Explicit VR Little Endian, which stood at `path`, was not taken over."""
+    return replaced(_tag_of(element), path, _shown(element), "", why, element)
 
 
 def settled_otherwise(element: bytes, before: bytes | None, why: str) -> Change:

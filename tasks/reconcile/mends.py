@@ -1,5 +1,7 @@
 """What every legacy header is mended of, in all its items: dates and times as ACR-NEMA wrote them, and UIDs that are none.
 
+Lengths of groups, which wrap leaves out of the outermost data set, go from items here (PS3.5 section 7.2).
+
 A reference gets the UID that the object it names gets, which hangs on nothing but the medium, the patient and the UID itself
 (`tasks.uids`): references follow, whichever is read first, over all of a migration.
 """
@@ -40,11 +42,12 @@ def mend(revision: Revision, group_key: str, patient: str) -> None:
             continue
         for tag in list(place.dataset.keys()):
             element = place.dataset.get_item(tag)
-            if not isinstance(element, RawDataElement) or element.VR not in vrs:
-                continue
-            value = vrs[element.VR](place, tag, bytes(element.value or b"").strip(b"\0 "))
-            if value is not None:
-                revision.put(place, DataElement(tag, element.VR, value), whys[element.VR])
+            if not tag.element:
+                revision.take(place, tag, "lengths of groups are retired")
+            elif isinstance(element, RawDataElement) and element.VR in vrs:
+                value = vrs[element.VR](place, tag, bytes(element.value or b"").strip(b"\0 "))
+                if value is not None:
+                    revision.put(place, DataElement(tag, element.VR, value), whys[element.VR])
 
 
 def _dotted_date(value: bytes) -> str | None:

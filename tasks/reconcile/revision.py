@@ -3,7 +3,7 @@
 import base64
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydicom import config
@@ -16,7 +16,7 @@ from pydicom.filewriter import write_data_element
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag, Tag
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import STR_VR, validate_value
 
 from tasks.changes import Change, alters_a_value, replaced
 from tasks.pixel_data import read_data_set
@@ -98,7 +98,8 @@ class Revision:
         try:
             values = self._decoded(element).value
             for value in values if isinstance(values, MultiValue | list) else [values]:
-                validate_value(str(element.VR), str(value or ""), config.RAISE)
+                if element.VR in STR_VR:
+                    validate_value(str(element.VR), str(value or ""), config.RAISE)
         except Exception:  # pydicom raises several classes on values that are not what their VR says
             return False
         return True
@@ -125,21 +126,28 @@ class Revision:
 
 def revision_of(header: bytes, read: Sequence[Change]) -> Revision:
     """A revision of a header, whose reading was recorded in `read` (`objects.source_changes`)."""
-    dataset, prior = read_data_set(header), _elements(read_data_set(header))
-    for change in filter(alters_a_value, reversed(read)):
-        prior.pop(Tag(int(change["tag"], 16)), None)
-        if "original" in change:
-            prior |= _elements(read_data_set(base64.b64decode(change["original"])))
-    revision = Revision(dataset, data_set_of(prior), list(read))
-    for change in filter(alters_a_value, read):
-        if (tag := Tag(int(change["tag"], 16))) in dataset:
-            revision.note("", prior.get(tag))
+    dataset, elements = read_data_set(header), _elements(read_data_set(header))
+    altered = [(change["tag"][:-8], Tag(int(change["tag"][-8:], 16)), change) for change in read if alters_a_value(change)]
+    for path, tag, change in reversed(altered):
+        if not path:
+            elements.pop(tag, None)
+            elements |= _original(change)
+    revision = Revision(dataset, data_set_of(elements), list(read))
+    for path, tag, change in altered:
+        if path:
+            item_at(revision.prior, path).update(_original(change))
+        elif tag in dataset:
+            revision.note("", revision.prior.get_item(tag))
     return revision
 
 
-def data_set_of(elements: dict[BaseTag, Stored]) -> Dataset:
+def _original(change: Change) -> dict[BaseTag, Stored]:
+    return _elements(read_data_set(base64.b64decode(change["original"]))) if "original" in change else {}
+
+
+def data_set_of(elements: Mapping[BaseTag, Stored]) -> Dataset:
     """A data set of elements that stay as raw as they are; putting them in one by one would decode private ones."""
-    return Dataset(elements)
+    return Dataset(dict(elements))
 
 
 def _elements(dataset: Dataset) -> dict[BaseTag, Stored]:

@@ -12,6 +12,7 @@ from pydicom.sequence import Sequence
 
 from tasks.errors import QuarantineError, ReviewError
 from tasks.pixel_data import read_data_set
+from tasks.reconcile.revision import revision_of
 from tasks.wrap.dicom.read import read_object
 from tests.pixels.reference import IMPLICIT, reference_hash
 from tests.wrap_dicom.conftest import Take
@@ -141,6 +142,12 @@ def acr_nema(**more: Any) -> Dataset:
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value")
+def test_an_acr_nema_image_in_colour_is_not_called_gray(take: Take) -> None:
+    outcome, _ = take(data_set_bytes(acr_nema(SamplesPerPixel=3), implicit=True))
+    assert (outcome.outcome, outcome.reason[:25]) == ("quarantined", "PhotometricInterpretation")
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")
 def test_an_acr_nema_image_becomes_a_secondary_capture_image_with_its_own_pixels(take: Take) -> None:
     outcome, _ = take(data_set_bytes(acr_nema(), implicit=True))
     assert outcome.outcome == "done", outcome.reason
@@ -219,6 +226,17 @@ def test_lengths_of_groups_are_recorded_so_that_they_can_be_put_back() -> None:
     (change,) = read.changes
     assert (change["from"], base64.b64decode(change["original"])) == ("34", lengths)
     assert "encoding" not in change and read.header == CLASS + NAME
+
+
+def test_lengths_of_groups_in_items_are_recorded_where_they_are_left_out() -> None:
+    content = implicit(0x00080000, b"\x14\0\0\0") + implicit(0x00081155, b"1.2.840.99.7")
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
+    read = read_object(implicit(0x00080016, CLASS[8:]) + implicit(0x00081140, item))
+    assert list(read.dataset.ReferencedImageSequence[0].keys()) == [0x00081155]
+    (change,) = read.changes
+    assert (change["tag"], change["from"]) == ("00081140[0].00080000", "20")
+    prior = revision_of(read.header, read.changes).prior
+    assert prior.ReferencedImageSequence[0].get_item(0x00080000).value == b"\x14\0\0\0"
 
 
 def test_deep_elements_that_stand_twice_are_found_in_sequences_of_any_kind() -> None:

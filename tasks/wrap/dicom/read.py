@@ -162,7 +162,7 @@ def _split(view: memoryview, start: int, encoding: Encoding, syntax: UID, meta: 
             continue
         written = explicit_little(view, element, encoding, around)
         if why := _left_out(element.tag):
-            changes.append(left_out(written, why))
+            changes.append(left_out(written, "", why))
             continue
         if encoding.explicit and element.vr != written[4:6].decode():
             changes.append(renamed(element.tag, element.vr, written[4:6].decode()))

@@ -17,7 +17,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from tasks.changes import Change, replaced, settled_otherwise
 from tasks.errors import QuarantineError, ReviewError
-from tasks.pixel_codecs import NATIVE, VIDEO
+from tasks.pixel_codecs import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, NATIVE, VIDEO
 from tasks.pixel_data import read_data_set
 from tasks.pixel_frames import codestreams, layout_of, number
 from tasks.wrap.dicom.codestream import fits, shown_syntax
@@ -28,6 +28,7 @@ from tasks.wrap.dicom.transcode import written
 _TRANSFER_SYNTAX = 0x00020010
 _SAMPLES, _PHOTOMETRIC, _FRAMES, _ALLOCATED = 0x00280002, 0x00280004, 0x00280008, 0x00280100
 _PACKED = 12  # bits
+_OPAQUE = VIDEO | {ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES}  # whose frames show nothing
 _NO_NUMBER = "no number of frames: the pixels are as long as these"
 
 
@@ -48,7 +49,9 @@ def settled(legacy: LegacyObject, pixels: PixelElement) -> LegacyObject:
 
 
 def _gray(dataset: Dataset) -> dict[int, bytes]:
-    described = {}
+    described: dict[int, bytes] = {}
+    if number(dataset, "SamplesPerPixel", 1) != 1:
+        return described
     if "SamplesPerPixel" not in dataset:
         described[_SAMPLES] = written(_SAMPLES, "US", b"\1\0")
     if "PhotometricInterpretation" not in dataset:
@@ -93,7 +96,7 @@ def _with_syntax(legacy: LegacyObject) -> LegacyObject:
     assert pixels is not None
     if not pixels.encapsulated:
         return legacy if legacy.syntax in NATIVE else _uncompressed(legacy)
-    if legacy.syntax in VIDEO:
+    if legacy.syntax in _OPAQUE:
         return legacy
     source = pixel_source(legacy)
     segments = number(source, "SamplesPerPixel", 1) * max(1, number(source, "BitsAllocated", 8) // 8)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydicom.datadict import private_dictionary_VR
 
-from tasks.changes import Change, stood_twice
+from tasks.changes import Change, left_out, stood_twice
 from tasks.errors import QuarantineError
 from tasks.wrap.dicom.elements import LONG_VRS, SHORT_VRS, Element, Encoding, elements, items, known_vr
 from tasks.wrap.dicom.repeated import distinct
@@ -113,5 +113,8 @@ def _item(data: memoryview, start: int, stop: int, sequence: Element, around: Su
     kept, repeated = distinct(data, elements(data, start, stop, encoding))
     for element in repeated:
         around.changes.append(stood_twice(explicit_little(data, element, encoding, around), around.path))
-    content = b"".join(explicit_little(data, element, encoding, around) for element in kept if element.tag & 0xFFFF)
+    parts = {element.tag: explicit_little(data, element, encoding, around) for element in kept}
+    lengths = [tag for tag in parts if not tag & 0xFFFF]
+    around.changes += [left_out(parts.pop(tag), around.path, "lengths of groups are retired") for tag in lengths]
+    content = b"".join(parts.values())
     return struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
