@@ -63,12 +63,14 @@ def _member(info: tarfile.TarInfo, regular: dict[str, Member]) -> Member:
         return Member("", 0, 0, refused="link")
     if not info.isreg():
         return Member("", 0, 0, refused="special")
+    if info.size < 0:
+        return Member("", 0, 0, refused="damaged")
     data: list[tuple[int, int]] | None = info.sparse  # type: ignore[assignment]  # where not all is there (GNU sparse files)
     if data is None:
         return Member("", info.size, info.size, [(info.offset_data, info.size)])
     pieces: list[tuple[int | None, int]] = []
     at, offset = 0, info.offset_data
-    for start, size in data:
+    for start, size in (piece for piece in data if piece[1]):  # the map is filled up with empty ones
         pieces += [(None, start - at), (offset, size)]
         at, offset = start + size, offset + size
     pieces.append((None, info.size - at))

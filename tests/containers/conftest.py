@@ -64,6 +64,11 @@ def _tar(disc: Path) -> bytes:
     return file.getvalue()
 
 
+def _zstd(data: bytes) -> bytes:
+    """With a checksum, as the tool `zstd` makes it."""
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
 def _zip(disc: Path) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -128,7 +133,7 @@ MAKERS: dict[str, Callable[[Path, Path, Tool], object]] = {
     "disc.tar.gz": lambda disc, target, _: target.write_bytes(gzip.compress(_tar(disc), mtime=0)),
     "disc.tar.bz2": lambda disc, target, _: target.write_bytes(bz2.compress(_tar(disc))),
     "disc.tar.xz": lambda disc, target, _: target.write_bytes(lzma.compress(_tar(disc))),
-    "disc.tar.zst": lambda disc, target, _: target.write_bytes(zstd.compress(_tar(disc))),
+    "disc.tar.zst": lambda disc, target, _: target.write_bytes(_zstd(_tar(disc))),
     "rock-ridge.iso": lambda disc, target, tool: _with_genisoimage(disc, target, tool, "-R"),
     "joliet.iso": lambda disc, target, tool: _with_genisoimage(disc, target, tool, "-J", "-D"),
     "bridge.iso": lambda disc, target, tool: _with_genisoimage(disc, target, tool, "-J", "-udf", "-D"),
