@@ -3,17 +3,20 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from numpy.typing import NDArray
 
 from tasks.errors import FilmroomError
-from tasks.preview import jpeg, preview, staged_object
+from tasks.preview import Region, crops, jpeg, preview, staged_object
 from tasks.schemas import LABEL_FIELDS
 from tasks.stage import Row
 
@@ -22,13 +25,16 @@ Cell = tuple[Any, str]  # value, class
 FILMS_OF_A_STUDY = 12  # a series of a legacy CT has hundreds, and its first ones tell whose it is
 _THUMBNAIL = 400  # pixels
 _LARGE = 1400
+_CROP = 700
+_WITHOUT_PIXELS = {"PR": "a presentation state, which sets the film beside it upright", "DOC": "a document, see its label text"}
+LABELS_OF_A_FILM = 3  # those with the most text
 _DOUBTFUL = 0.9  # a confidence below stands out
 _CSS = Path(__file__).with_name("contact_sheet.css").read_text(encoding="utf-8")
 
 _FILMS = f"""
     SELECT coalesce(s.study_instance_uid, i.item_key) AS key, t.reason, t.stage, i.item_key, i.source, i.path AS file, i.page,
            i.pages, i.jacket, i.listing, o.object_key, o.path, o.sha256, o.source_header, o.pixel_header, o.transfer_syntax_uid,
-           o.modality, o.rows, o.columns, o.frames, o.rotation, o.mirrored, o.label_text, l.evidence,
+           o.modality, o.rows, o.columns, o.frames, o.rotation, o.mirrored, o.label_text, o.label_regions, l.evidence,
            {", ".join(f"o.label_{n}, o.label_{n}_origin, o.label_{n}_confidence" for n in LABEL_FIELDS)},
            count(*) OVER (PARTITION BY key, t.reason) AS films
     FROM item_states t JOIN items i USING (item_key) LEFT JOIN objects o USING (item_key)
@@ -120,7 +126,7 @@ def _agreement(fields: dict[str, str]) -> str:
 
 def _film(film: Row, staging: Path) -> str:
     return (
-        f'<figure><div class="picture">{_picture(film, staging, _THUMBNAIL)}</div>'
+        f'<figure><div class="picture">{_picture(film, staging, _THUMBNAIL)}</div>{_label_crops(film, staging)}'
         f"<figcaption>{_where(film)}{_labels(film)}</figcaption></figure>"
     )
 
@@ -129,12 +135,32 @@ def _picture(film: Row, staging: Path, side: int) -> str:
     if film["object_key"] is None:
         return "<span>no picture: it was not wrapped</span>"
     if film["path"] is None:
-        return "<span>no picture: the object has no pixels</span>"
+        return f"<span>no picture: {_WITHOUT_PIXELS.get(film['modality'], 'the object has no pixels')}</span>"
     try:
-        data = jpeg(preview(staged_object(staging, film), side))
+        picture = preview(staged_object(staging, film), side)
     except FilmroomError as error:
         return f"<span>no picture: {escape(str(error))}</span>"
-    return f'<img alt="{escape(film["item_key"])}" src="data:image/jpeg;base64,{b64encode(data).decode()}"/>'
+    return _image(picture, film["item_key"])
+
+
+def _label_crops(film: Row, staging: Path) -> str:
+    """The labels as they stand on the film, each set upright, with what was read of it for those who do not see it."""
+    listed = json.loads(film["label_regions"] or "[]")
+    read = sorted(listed, key=lambda region: -len(region["text"]))[:LABELS_OF_A_FILM]
+    if not read or film["path"] is None:
+        return ""
+    names = [field.name for field in fields(Region)]
+    regions = [Region(**{name: region[name] for name in names}) for region in read]
+    try:
+        pictures = crops(staged_object(staging, film), regions, _CROP)
+    except FilmroomError:
+        return ""  # the picture above says why there is none
+    shown = (_image(picture, region["text"]) for picture, region in zip(pictures, read, strict=True))
+    return f'<div class="labels">{"".join(shown)}</div>'
+
+
+def _image(picture: NDArray[np.uint8], alternative: str) -> str:
+    return f'<img alt="{escape(alternative)}" src="data:image/jpeg;base64,{b64encode(jpeg(picture)).decode()}"/>'
 
 
 def _where(film: Row) -> str:
@@ -144,9 +170,9 @@ def _where(film: Row) -> str:
         frames = f" · {film['frames']} frames" if (film["frames"] or 1) > 1 else ""
         notes.append(f"{film['modality'] or 'no modality'} {film['columns'] or 0} x {film['rows'] or 0}{frames}")
     if film["mirrored"]:
-        notes.append("lies mirrored")
+        notes.append("the scan lies mirrored")
     if film["rotation"]:
-        notes.append(f"upright after {film['rotation']}° clockwise")
+        notes.append(f"the scan is upright after {film['rotation']}° clockwise")
     where = f"<strong>{escape(film['source'])}/{escape(film['file'])}</strong>{page}"
     return f"{where}<br/>{escape(' · '.join(notes))}<br/><code>{film['item_key']}</code>"
 

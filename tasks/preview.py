@@ -3,6 +3,8 @@
 They tell a reviewer what is there and which label it bears; they are not made for reading an examination.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tasks.staging import read_element
 
 _TAILS = (0.5, 99.5)  # percent; dust and a scanner's bed would otherwise take the range
 _OVERSAMPLED = 4  # pixels a side that are averaged into one of the preview; others are left out, so that large films are quick
+_MARGIN = 0.1  # of the region's shorter side
 _DECODED_AS_RGB = (JPEGBaseline8Bit, JPEGExtended12Bit)
 
 
@@ -42,13 +45,47 @@ def preview(dataset: Dataset, side: int) -> NDArray[np.uint8]:
     shape = describe(dataset)
     frame = next(islice(decoded_frames(dataset), shape.number_of_frames // 2, None))
     step = max(1, max(frame.shape[:2]) // (side * _OVERSAMPLED))
-    frame = frame[::step, ::step]
+    return _reduced(_shown(frame[::step, ::step], shape, dataset), side)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture: its box in pixels, and what sets it upright (a mirroring left to right, then a clockwise turn)."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    turn: int = 0
+    mirrored: bool = False
+
+
+def crops(dataset: Dataset, regions: Sequence[Region], side: int) -> list[NDArray[np.uint8]]:
+    """Each region with a margin, upright, gray or RGB, its longer side at most `side`; gray is spread over what the region has.
+
+    Raises `QuarantineError` or `ReviewError` where the pixels cannot be decoded.
+    """
+    shape = describe(dataset)
+    frame = next(islice(decoded_frames(dataset), 1))
+    return [_crop(frame, shape, dataset, region, side) for region in regions]
+
+
+def _crop(frame: NDArray[Any], shape: PixelDescription, dataset: Dataset, region: Region, side: int) -> NDArray[np.uint8]:
+    margin = max(2, round(_MARGIN * min(region.width, region.height)))
+    rows = slice(max(0, region.top - margin), region.top + region.height + margin)
+    columns = slice(max(0, region.left - margin), region.left + region.width + margin)
+    part = frame[rows, columns]
+    picture = _shown(part, shape, dataset)
+    upright = np.rot90(picture[:, ::-1] if region.mirrored else picture, -(region.turn // 90))
+    return _reduced(np.ascontiguousarray(upright), side)
+
+
+def _shown(frame: NDArray[Any], shape: PixelDescription, dataset: Dataset) -> NDArray[Any]:
     try:
         is_gray = shape.photometric_interpretation.startswith("MONOCHROME")
-        picture = _gray(frame, shape) if is_gray else _colour(frame, dataset)
+        return _gray(frame, shape) if is_gray else _colour(frame, dataset)
     except (AttributeError, ValueError, NotImplementedError) as error:
         raise QuarantineError(f"the colours cannot be shown ({type(error).__name__})") from error
-    return _reduced(picture, side)
 
 
 def jpeg(picture: NDArray[np.uint8]) -> bytes:

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from tasks.errors import QuarantineError
-from tasks.preview import jpeg, preview, staged_object
+from tasks.preview import Region, crops, jpeg, preview, staged_object
 
 RAMP = np.tile(np.arange(0, 4000, 10, dtype=np.uint16), (300, 1))  # dark on the left
 
@@ -59,6 +59,20 @@ def test_twelve_bits_signed() -> None:
     values = RAMP.astype(np.int16) - 2000
     picture = preview(dataset((values & 0x0FFF).astype(np.uint16), BitsStored=12, HighBit=11, PixelRepresentation=1), 100)
     assert rises(picture)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_label_is_cut_out_upright(turn: int, mirrored: bool) -> None:
+    label = np.full((40, 90), 3000, np.uint16)
+    label[:10, :30] = 0  # dark in the upper left corner
+    lying = np.rot90(label, turn // 90)  # undoes a clockwise turn
+    lying = lying[:, ::-1] if mirrored else lying
+    film = np.full((300, 400), 1500, np.uint16)
+    film[100 : 100 + lying.shape[0], 200 : 200 + lying.shape[1]] = lying
+    (crop,) = crops(dataset(film), [Region(200, 100, lying.shape[1], lying.shape[0], turn, mirrored)], 500)
+    assert crop.shape == (48, 98)  # a tenth of its height around it
+    assert np.array_equal(crop[4:-4, 4:-4], np.where(label == 0, 0, 255))
 
 
 def test_colours_stay_and_reach_the_file() -> None:
