@@ -27,8 +27,11 @@ BAD = {
     "bomb.zip": ("quarantined", "an archive of 1 members that unpack to 1500000000 bytes: not opened, it may be a bomb"),
     "broken.zip": ("quarantined", "a damaged zip archive"),
     "nested.zip": ("excluded", "an archive: its 2 members are items of their own"),
-    "nested.zip!inner.zip": ("review", "an archive in an archive that is not opened yet"),
-    "nested.zip!../../slip.tif": REVIEW,
+    "nested.zip!inner.zip": (
+        "quarantined",
+        "an archive of 1 members that unpack to 1500000000 bytes: not opened, it may be a bomb",
+    ),
+    "nested.zip!../../slip.tif": ("quarantined", "its path leads out of the archive"),
     "pipe.tif": ("excluded", "not a file but a pipe"),
     "link.tif": ("excluded", "a link, which is not followed"),
     "caf\\xe9.tif": REVIEW,
