@@ -49,11 +49,12 @@ _INSTITUTION = re.compile(
 # Words that stand on films and are nobody's name.
 _NO_NAME = frozenset(
     [
-        "ABDOMEN", "ACC", "AGE", "AP", "BEARING", "BORN", "CHEST", "COPY", "COUNTY", "DATE", "DECUB", "DOB", "DR", "ELBOW",
-        "ERECT", "EXAM", "EXP", "EXPIRATION", "FILM", "FOOT", "GRID", "HAND", "ICU", "ID", "INSP", "INSPIRATION",
-        "KNEE", "LAT", "LATERAL", "LEFT", "MOBILE", "MRN", "NAME", "NO", "OBLIQUE", "OP", "PA", "PATIENT", "PELVIS",
-        "PORT", "PORTABLE", "POST", "PRE", "PRONE", "RAY", "RIGHT", "SAINT", "SEX", "SITTING", "SKULL", "SPINE", "ST",
-        "STANDING", "SUPINE", "TAKEN", "UPRIGHT", "VIEW", "WARD", "WEIGHT", "WITH", "WITHOUT", "XRAY",
+        "ABDOMEN", "ACC", "ACCESSION", "AGE", "AP", "BD", "BEARING", "BIRTH", "BORN", "CHART", "CHEST", "COPY", "COUNTY",
+        "DATE", "DECUB", "DOB", "DR", "ELBOW", "ERECT", "EXAM", "EXAMINATION", "EXP", "EXPIRATION", "FILM", "FOOT", "GRID",
+        "HAND", "HOSP", "ICU", "ID", "INSP", "INSPIRATION", "KNEE", "LAT", "LATERAL", "LEFT", "MOBILE", "MRN", "NAME", "NO",
+        "OBLIQUE", "OP", "PA", "PATIENT", "PELVIS", "PID", "PORT", "PORTABLE", "POST", "PRE", "PRONE", "PT", "RAY", "RIGHT",
+        "SAINT", "SEX", "SITTING", "SKULL", "SPINE", "ST", "STANDING", "STUDY", "SUPINE", "TAKEN", "UNIT", "UPRIGHT", "VIEW",
+        "WARD", "WEIGHT", "WITH", "WITHOUT", "XR", "XRAY",
     ]
 )  # fmt: skip
 

@@ -105,12 +105,17 @@ def _together(
     elif support is not None:
         confidence = 1 - (1 - best.confidence) * (1 - support)
     else:
-        other_line = _line(label.second if best is one else label.first, best.line)
-        alone = alone and best.confidence >= _ALONE and other_line.confidence <= _NO_READING
-        confidence = best.confidence if alone else 0.0
+        lines = (label.first, label.second) if best is one else (label.second, label.first)
+        whole = _as_long(*(_line(read, best.line) for read in lines))
+        confidence = best.confidence if alone and whole and best.confidence >= _ALONE else 0.0
     if best.confidence < LEAST_CONFIDENCE:
         confidence = 0.0
     return Reading(best.value, round(min(confidence, _most(best)), 4))
+
+
+def _as_long(line: TextLine, other: TextLine) -> bool:
+    """Whether the other reading of a line, if it is one at all, has as many letters: what one of them cuts off is not read."""
+    return other.confidence <= _NO_READING or (other.confidence < _CERTAIN and abs(len(line.letters) - len(other.letters)) <= 1)
 
 
 def _most(found: Found) -> float:

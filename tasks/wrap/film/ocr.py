@@ -21,6 +21,7 @@ __all__ = ["LabelText", "TextLine", "engine_for", "read_labels"]
 _TRIED = 2  # lines read to learn which way up a region stands
 _LEGIBLE = 9.0  # letters read with certainty in those: enough to know
 _LEAST_LEGIBLE = 4.0
+_RATHER_CERTAIN = 0.75  # less is read of letters that stand on their heads as well
 _CLEARLY = 2.0  # the right way up is so much more legible than any other
 _OTHER_SIZE = 1.35  # of the second reading, where one engine does both
 
@@ -169,5 +170,5 @@ def _legible(lines: Sequence[TextLine]) -> float:
         confidence * letters
         for line in lines
         for word, confidence in line.words
-        if (letters := sum(c.isalnum() for c in word)) >= 3 and confidence >= 0.6
+        if (letters := sum(c.isalnum() for c in word)) >= 3 and confidence >= _RATHER_CERTAIN
     )

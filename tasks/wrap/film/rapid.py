@@ -22,6 +22,7 @@ from tasks.wrap.film.text import TextLine
 _HEIGHT = 48  # pixels of a line, as the network was trained
 _LEAST_WIDTH, _MOST_WIDTH = 48, 1600
 _ALPHABET = frozenset(map(chr, range(0x20, 0x7F))) | frozenset(map(chr, range(0xC0, 0x100)))
+_CARETS = frozenset('^"*~')
 _BLANK = 0  # the network's first class says: no character here
 _of_thread = threading.local()  # a session of its own for each thread keeps a batch's threads apart
 
@@ -29,7 +30,8 @@ _of_thread = threading.local()  # a session of its own for each thread keeps a b
 def read_line(line: NDArray[np.uint8]) -> TextLine:
     """Reads a line of text (rows x columns, 8 bits, upright); empty where nothing is read.
 
-    The confidence of a word is that of its least certain character. Raises `StageBlockedError` where the network is missing.
+    The confidence of a word is that of its least certain character but carets, which are taken for many things. Raises
+    `StageBlockedError` where the network is missing.
     """
     session, columns, letters = _network()
     width = int(np.clip(round(line.shape[1] * _HEIGHT / line.shape[0]), _LEAST_WIDTH, _MOST_WIDTH))
@@ -50,7 +52,8 @@ def _decoded(scores: NDArray[np.float32], letters: tuple[str, ...]) -> TextLine:
         if letters[character] == " ":
             words.append(("", 1.0))
         elif character != _BLANK:
-            words[-1] = (word + letters[character], min(confidence, certain))
+            sure = confidence if letters[character] in _CARETS else min(confidence, certain)
+            words[-1] = (word + letters[character], sure)
     return TextLine(tuple((word, round(confidence, 4)) for word, confidence in words if word))
 
 
