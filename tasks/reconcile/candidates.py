@@ -18,11 +18,11 @@ from tasks.reconcile.compared import compared
 from tasks.reconcile.index import PatientIndex
 from tasks.reconcile.person import Person
 from tasks.reconcile.readings import Reading
-from tasks.reconcile.score import probabilities
+from tasks.reconcile.score import match_weights
 
 # A link wants a match among all persons of the index; below this size of an index the prior stays what it is for this one.
 _SMALLEST_INDEX = 1000
-# Who is less probable than this cannot explain a label as well as somebody who is to be linked.
+# Odds; who is less probable than this cannot explain a label as well as somebody who is to be linked.
 _RIVAL = 1e-3
 _DAYS = 36525  # birth dates in a century
 
@@ -46,7 +46,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person who may be the owner, and the match probability, 0 to 1.
+    """A person who may be the owner, and the match weight: log2 of the odds that it is so.
 
     `strangers` is how many people, other than this one, an index of this size is expected to hold by chance with the name and
     the birth date asked for; `ordered`: an order with the accession number asked for was placed for the person; `address`: the
@@ -54,11 +54,16 @@ class Candidate:
     """
 
     person: Person
-    probability: float
+    weight: float
     strangers: float = 1.0
     ordered: bool = False
     address: bool = False
     shared: bool = False
+
+    @property
+    def probability(self) -> float:
+        """The match probability, 0 to 1."""
+        return round(1 / (1 + float(2**-self.weight)), 9)
 
     def agreement(self, reading: Reading) -> dict[str, Agreement]:
         """How each field of a reading compares with what the index has, or had, of the person."""
@@ -77,21 +82,21 @@ def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float)
     rows, records, persons = index.pairs(asked)
     beside = asked.take(rows)
     shares = {column: index.shares(asked, column) for column in ("family", "given", "birth_date")}
-    names = {column: shares[column][rows] for column in ("family", "given")}
-    probable = probabilities(records, beside, names, 1 / max(index.size, _SMALLEST_INDEX))
-    kept = (probable >= min(least, _RIVAL)) | _same(records, beside, "patient_id")
+    # In a small index two may share a date by chance; what more do is a stand-in for an unknown date.
+    shares["birth_date"] = np.maximum(shares["birth_date"] - 2 / index.size, 1 / _DAYS)
+    frequencies = {column: values[rows] for column, values in shares.items()}
+    weights = match_weights(records, beside, frequencies, 1 / max(index.size, _SMALLEST_INDEX))
+    kept = (weights >= np.log2(min(least, _RIVAL))) | _same(records, beside, "patient_id")
     address = _same(records, beside, "street") & (_same(records, beside, "postcode") | _same(records, beside, "city"))
     ordered = index.ordered([query.accession for query in queries])
-    # In a small index two may share a date by chance; what more do is a stand-in for an unknown date.
-    dates = np.maximum(shares["birth_date"] - 2 / index.size, 1 / _DAYS)
-    strangers = index.size * shares["family"] * shares["given"] * dates
+    strangers = index.size * shares["family"] * shares["given"] * shares["birth_date"]
     facts = {"address": _pairs(rows[address], persons[address]), "ordered": _pairs(*ordered)}
-    best = _best(rows[kept], persons[kept], probable[kept])
+    best = _best(rows[kept], persons[kept], weights[kept])
     known = {line: index.person(line) for line in np.unique(best[1]).tolist()}
     shared = index.sharing(known.values())
-    for row, line, probability in zip(*(values.tolist() for values in best), strict=True):
+    for row, line, weight in zip(*(values.tolist() for values in best), strict=True):
         told = {name: (row, line) in pairs for name, pairs in facts.items()}
-        candidate = Candidate(known[line], probability, round(float(strangers[row]), 12), **told, shared=line in shared)
+        candidate = Candidate(known[line], weight, round(float(strangers[row]), 12), **told, shared=line in shared)
         found[queries[row].study_instance_uid].append(candidate)
     return found
 
@@ -111,11 +116,11 @@ def _pairs(rows: NDArray[np.int64], persons: NDArray[np.int64]) -> set[tuple[int
 
 
 def _best(
-    rows: NDArray[np.int64], persons: NDArray[np.int64], probable: NDArray[np.float64]
+    rows: NDArray[np.int64], persons: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """(question row, person, probability), each person once a row with the highest, the most probable first."""
-    order = np.lexsort((persons, -probable, rows))
-    rows, persons, probable = rows[order], persons[order], probable[order]
+    """(question row, person, weight), each person once a row with the highest, the most probable first."""
+    order = np.lexsort((persons, -weights, rows))
+    rows, persons, weights = rows[order], persons[order], weights[order]
     _, first = np.unique(rows << 32 | persons, return_index=True)
     first.sort()
-    return rows[first], persons[first], probable[first]
+    return rows[first], persons[first], weights[first]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_COMMONEST = 3000  # records; a key that more share is not followed
+_COMMONEST = 1000  # records; a key that more share is not followed
 
 _LOW, _HIGH = "least(family, given)", "greatest(family, given)"
 _SOUNDS = ("least(family_sound, given_sound)", "greatest(family_sound, given_sound)")
@@ -27,20 +27,23 @@ _HALF = "(length(patient_id) + 1) // 2"
 BLOCKING: dict[str, tuple[tuple[str, ...], ...]] = {
     "identifier": (("patient_id",),),
     "half of the identifier": (
-        ("'first'", f"patient_id[1:{_HALF}]", "family[1]"),
+        ("'first'", f"patient_id[1:{_HALF}]", "family_sound", "given[1]"),
         ("'last'", f"patient_id[{_HALF} + 1:]", "family[1]"),
     ),
     "name": ((_LOW, _HIGH),),
     "sound of the name, year": ((*_SOUNDS, _YEAR),),
     "sound of the name, day": ((*_SOUNDS, _MONTH_DAY),),
-    "birth date": ((_DATE,),),
+    "birth date, initial": ((_DATE, "family[1]"), (_DATE, "given[1]")),
     "one name, initial, year": (("family", "given[1]", _YEAR), ("given", "family[1]", _YEAR)),
-    "sound of the family name, day": (("family_sound", _MONTH_DAY),),
+    "sound of the family name, day": (("family_sound", "given[1]", _MONTH_DAY),),
     "address": (("street", "postcode"), ("street", "city")),
     "postcode, one name": (("postcode", "family"), ("postcode", "given")),
     "postcode, birth date": (("postcode", _DATE),),
     "telephone": (("phone",),),
+    # Only for a question that does not say the whole name.
+    "birth date": ((_DATE,),),
 }
+_NAMELESS = ("birth date", "family IS NULL OR given IS NULL")
 COUNTED = ("family", "given", "birth_date")
 
 
@@ -53,7 +56,7 @@ class Keys:
 
     def pairs(self, questions: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(question row, record) of all that share a blocking key, each pair once, sorted."""
-        rows, keys = _hashed(questions, _blocking_sql())
+        rows, keys = _hashed(questions, _blocking_sql(_NAMELESS))
         places, records = self._found(keys, _COMMONEST)
         pairs = np.unique(rows[places] << 32 | records)  # a record's number has 32 bits
         return pairs >> 32, pairs & 0xFFFFFFFF
@@ -107,8 +110,14 @@ def keys_of_values(values: Sequence[str | None], numbers: NDArray[np.int64]) -> 
     return Keys(keys[order], numbers[rows][order].astype(np.uint32))
 
 
-def _blocking_sql() -> str:
-    return ", ".join(_key_sql(name, parts) for name, alternatives in BLOCKING.items() for parts in alternatives)
+def _blocking_sql(limited: tuple[str, str] = ("", "")) -> str:
+    """SQL of all blocking keys, of a `limited` one (name, condition) only where its condition holds."""
+    name, condition = limited
+    return ", ".join(
+        f"CASE WHEN {condition} THEN {_key_sql(key, parts)} END" if key == name else _key_sql(key, parts)
+        for key, alternatives in BLOCKING.items()
+        for parts in alternatives
+    )
 
 
 def _count_sql(column: str) -> str:

@@ -2,7 +2,7 @@
 
 | rule | what must hold for a link without a person |
 | --- | --- |
-| match probability | of one person of the index at least `auto_link`, and of no other |
+| match probability | at least `auto_link`, and the odds of everybody else a thousand times lower |
 | identifier | read (label, barcode, header; never the manifest), this person's and nobody else's who could be meant |
 | beside it | on the same object, the name or the birth date |
 | no identifier | where none was read: one object shows full name and full birth date as the index has them, and a third fact |
@@ -39,6 +39,7 @@ UNPROVED = "no patient could be read on this object: its study is linked, a pers
 _SLIPS = {"agrees": 0, "missing": 0, "nearly": 1, "differs": 2}
 _SLIPS_OF_A_NAME = _SLIPS | {"differs": 3}
 _AHEAD = 2  # slips
+_BEHIND = 10  # bits: the runner-up is a thousand times less probable
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ def _rivalry(members: Sequence[Member], candidate: Candidate, others: Sequence[C
         return "another person of the index fits almost as well"
     if candidate.probability < limits.auto_link:
         return "the match probability is below auto_link"
-    if any(other.probability >= limits.auto_link for other in apart):
-        return "another person of the index fits as well"
+    if any(other.weight > candidate.weight - _BEHIND for other in apart):
+        return "another person of the index is almost as probable"
     return None
 
 

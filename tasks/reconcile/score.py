@@ -28,16 +28,17 @@ def model() -> Mapping[str, Any]:
     return loaded
 
 
-def probabilities(
+def match_weights(
     known: pa.Table, asked: pa.Table, frequencies: Mapping[str, NDArray[np.float64]], prior: float
 ) -> NDArray[Any]:
-    """Match probability (float64, 0 to 1) of each row of `known` with the same row of `asked`, columns `COMPARED` of both.
+    """Match weight (float64, in bits: log2 of the odds) of each row of `known` with the same row of `asked`, both `COMPARED`.
 
     `frequencies` gives the share of the index's records that have a row's name (float64, nan where that is not known), for
-    `family` and `given` of `asked`; `prior` is the probability that two records taken at random are of one person.
+    `family`, `given` and `birth_date` of `asked`; `prior` is the probability that two random records
+    are of one person.
     """
     found = [
-        _probabilities(
+        _weights(
             known.slice(start, _PAIRS_AT_ONCE),
             asked.slice(start, _PAIRS_AT_ONCE),
             {name: values[start : start + _PAIRS_AT_ONCE] for name, values in frequencies.items()},
@@ -48,9 +49,7 @@ def probabilities(
     return np.concatenate(found) if found else np.empty(0)
 
 
-def _probabilities(
-    known: pa.Table, asked: pa.Table, frequencies: Mapping[str, NDArray[np.float64]], prior: float
-) -> NDArray[Any]:
+def _weights(known: pa.Table, asked: pa.Table, frequencies: Mapping[str, NDArray[np.float64]], prior: float) -> NDArray[Any]:
     # Imported here, for it takes a second that only a batch with something to score should pay.
     from splink import DuckDBAPI
     from splink.internals.realtime import compare_records
@@ -69,7 +68,7 @@ def _probabilities(
         scored = compare_records(
             side(known), side(asked), settings, DuckDBAPI(connection), f"{prior}", join_condition="l.unique_id = r.unique_id"
         )
-        sql = f"SELECT match_probability FROM {scored.physical_name} ORDER BY unique_id_l"
-        values = connection.execute(sql).fetchnumpy()["match_probability"]
+        sql = f"SELECT match_weight FROM {scored.physical_name} ORDER BY unique_id_l"
+        values = connection.execute(sql).fetchnumpy()["match_weight"]
     # Rounded, so that the last bit of a sum does not reach a table.
-    return np.round(np.asarray(values, np.float64), 9)
+    return np.round(np.asarray(values, np.float64), 6)

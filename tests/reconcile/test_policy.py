@@ -12,7 +12,7 @@ from tasks.reconcile.readings import Reading
 PERSON = Person("1001", "O'NEIL", "MARY ANN", "19310312", "F", "STE", line=0)
 READ = Reading("1001", ("ANN", "MARY", "ONEIL"), "19310312", "F", "19600101")
 MEMBER = Member("a", READ)
-FIRST = Candidate(PERSON, 0.99999)
+FIRST = Candidate(PERSON, 17.0)  # bits: a probability of 0.99999
 LIMITS = Limits(0.9999, 1e-6, "STE")
 UNNUMBERED = replace(READ, patient_id="")
 
@@ -25,8 +25,8 @@ def decide(*members: Member, candidates: tuple[Candidate, ...] = (FIRST,)) -> st
     return verdict(*members, candidates=candidates).decision
 
 
-def other(probability: float = 0.4, **changes: object) -> Candidate:
-    return Candidate(replace(PERSON, **{"patient_id": "2002", "line": 1, **changes}), probability)  # type: ignore[arg-type]
+def other(weight: float = -1.0, **changes: object) -> Candidate:
+    return Candidate(replace(PERSON, **{"patient_id": "2002", "line": 1, **changes}), weight)  # type: ignore[arg-type]
 
 
 def test_what_agrees_in_all_is_linked() -> None:
@@ -136,8 +136,8 @@ def test_a_birth_date_that_is_a_slip_away_proves_nothing_alone() -> None:
 
 def test_candidates_can_forbid() -> None:
     assert decide(MEMBER, candidates=()) == "review"
-    assert decide(MEMBER, candidates=(replace(FIRST, probability=0.9998),)) == "review"
-    assert decide(MEMBER, candidates=(FIRST, other(0.99995, given_name="PAUL"))) == "review"
+    assert decide(MEMBER, candidates=(replace(FIRST, weight=12.0),)) == "review"
+    assert decide(MEMBER, candidates=(FIRST, other(8.0, given_name="PAUL"))) == "review"
 
 
 def test_a_number_that_was_given_out_twice_links_whom_nothing_else_could_mean() -> None:
@@ -151,7 +151,7 @@ def test_a_number_that_was_given_out_twice_links_whom_nothing_else_could_mean() 
 
 def test_twins_are_told_apart_by_more_than_one_letter() -> None:
     joan = replace(PERSON, given_name="JOAN", family_name="WHITE")
-    john = other(0.9, patient_id="1002", given_name="JOHN", family_name="WHITE")
+    john = other(3.0, patient_id="1002", given_name="JOHN", family_name="WHITE")
     read = replace(READ, name=("JOAN", "WHITE"), sex="")
     candidates = (replace(FIRST, person=joan), john)
     assert decide(Member("a", read), candidates=candidates) == "auto"  # two slips would be needed for John
@@ -160,17 +160,17 @@ def test_twins_are_told_apart_by_more_than_one_letter() -> None:
 
 
 def test_father_and_son_are_told_apart_by_the_birth_date() -> None:
-    son = other(0.9, birth_date="19610312")
+    son = other(3.0, birth_date="19610312")
     assert decide(MEMBER, candidates=(FIRST, son)) == "auto"
     assert decide(Member("a", replace(READ, birth_date="19610312")), candidates=(FIRST, son)) == "review"
     assert (
-        decide(Member("a", UNNUMBERED), candidates=(replace(FIRST, ordered=True), other(0.9, birth_date="19310313")))
+        decide(Member("a", UNNUMBERED), candidates=(replace(FIRST, ordered=True), other(3.0, birth_date="19310313")))
         == "review"
     )
 
 
 def test_whom_registration_links_is_no_rival() -> None:
-    same = other(0.9, patient_id="1002", line=7)
+    same = other(3.0, patient_id="1002", line=7)
     linked = replace(FIRST, person=replace(PERSON, linked=7))
     assert decide(MEMBER, candidates=(FIRST, same)) == "review"
     assert decide(MEMBER, candidates=(linked, same)) == "auto"
