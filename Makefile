@@ -54,6 +54,7 @@ bench-audit: venv
 
 bench-reconcile: venv
 	$(BIN)/python -m benchmarks.linkage
+	$(BIN)/python -m benchmarks.reconcile 1000000 20000 7 build/reconcile
 
 bench-fuzz: venv
 	$(BIN)/python -m benchmarks.fuzz
