@@ -124,7 +124,9 @@ def test_bytes_that_pad_pixels_stay_and_more_than_padding_goes_to_a_person(take:
     padded, staging = take(file_bytes(legacy(value=plain + b"\0" * 100)), "padded")
     assert (staging / padded.rows["objects"][0]["path"]).read_bytes()[12:] == plain + b"\0" * 100
     assert padded.rows["objects"][0]["pixel_sha256"] == reference_hash(PICTURE, stored=12)
-    for name, more in (("other", b"\0" * 99 + b"\1"), ("frame", bytes(len(plain)))):
+    junk, _ = take(file_bytes(legacy(value=plain + b"\xa5" * 18)), "junk")  # a row has 20 bytes
+    assert junk.rows["objects"][0]["pixel_sha256"] == reference_hash(PICTURE, stored=12)
+    for name, more in (("row", b"\xa5" * 20), ("other", b"\0" * 99 + b"\1"), ("frame", bytes(len(plain)))):
         outcome, _ = take(file_bytes(legacy(value=plain + more)), name)
         assert outcome.outcome == "review"
         assert f"has {len(plain) + len(more)} bytes, its header describes {len(plain)}" in outcome.reason

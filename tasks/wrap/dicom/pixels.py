@@ -64,10 +64,16 @@ def _require_provable(legacy: LegacyObject, pixels: PixelElement) -> None:
 
 
 def _require_described(length: int, source: Dataset, pixels: PixelElement) -> None:
-    """Raises where uncompressed pixels are longer than the header says, but for NUL bytes that make no further frame."""
+    """Raises where uncompressed pixels are longer than the header says.
+
+    Less than a row more is padding, whatever it holds: a wrong number of rows or columns would make more. So are NUL bytes that
+    make no further frame.
+    """
     layout = layout_of(source)
     excess = pixels.value[layout.bytes :]
-    if len(excess) > 1 and (8 * len(excess) >= layout.frame.bits or bytes(excess).strip(b"\0")):
+    is_padding = 8 * len(excess) < layout.columns * layout.samples * layout.allocated
+    is_blank = 8 * len(excess) < layout.frame.bits and not bytes(excess).strip(b"\0")
+    if len(excess) > 1 and not is_padding and not is_blank:
         raise ReviewError(f"the pixel element has {length} bytes, its header describes {layout.bytes}")
 
 
