@@ -15,6 +15,8 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 Change = dict[str, str]
 
+_LONGEST_SHOWN = 1024  # bytes; `original` has all of them
+
 
 def replaced(tag: int, path: str, shown: str, value: str, why: str, original: bytes | None) -> Change:
     """The element `tag` of the data set at `path` (empty: the outermost) got `value`, or was removed where that is empty."""
@@ -60,10 +62,12 @@ def _tag_of(element: bytes) -> int:
 
 
 def _shown(element: bytes) -> str:
-    """The value for a person: a number or a text where it is one, else base64 of the bytes."""
+    """The value for a person: a number or a text where it is one, else base64 of the bytes, or how many these are."""
     vr = element[4:6].decode()
     value = element[12 if vr in EXPLICIT_VR_LENGTH_32 else 8 :]
     if vr in ("UL", "US"):
         return str(int.from_bytes(value, "little"))
+    if len(value) > _LONGEST_SHOWN:
+        return f"{len(value)} bytes"
     text = value.rstrip(b"\0 ").decode("ascii", "replace")
     return text if text.isprintable() and "\ufffd" not in text else "base64:" + base64.b64encode(value).decode()

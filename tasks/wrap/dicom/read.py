@@ -166,7 +166,7 @@ def _split(view: memoryview, start: int, encoding: Encoding, syntax: UID, meta: 
             continue
         if encoding.explicit and element.vr != written[4:6].decode():
             changes.append(renamed(element.tag, element.vr, written[4:6].decode()))
-        part = trailer if element.tag > last else describing if element.tag in _DESCRIBING and pixels else header
+        part = trailer if element.tag > last else describing if is_describing(element.tag) and pixels else header
         part.append(written)
     try:
         dataset = read_data_set(b"".join(header + describing))
@@ -188,6 +188,11 @@ def _split(view: memoryview, start: int, encoding: Encoding, syntax: UID, meta: 
         is_acr_nema=_RECOGNITION_CODE in tags and _SOP_CLASS not in tags,
         changes=tuple(changes),
     )
+
+
+def is_describing(tag: int) -> bool:
+    """Whether an attribute gives the stored pixels their meaning, and is kept with them."""
+    return tag in _DESCRIBING
 
 
 def _left_out(tag: int) -> str:

@@ -4,6 +4,7 @@
   describes, are uncompressed.
 - A Number of Frames that is no number is the one that uncompressed pixels have.
 - ACR-NEMA knew gray pixels only, and did not say so (ACR-NEMA 300-1988).
+- Overlays in unused bits of the pixels get elements of their own (`overlays`).
 - Pixels packed in 12 bits (ACR-NEMA, and PS3.5 before 1999) are unpacked into words of 16, losslessly.
 
 Each is recorded, with what the header said.
@@ -22,7 +23,8 @@ from tasks.pixel_data import read_data_set
 from tasks.pixel_frames import codestreams, layout_of, number
 from tasks.wrap.dicom.codestream import fits, shown_syntax
 from tasks.wrap.dicom.elements import Encoding, elements
-from tasks.wrap.dicom.read import LegacyObject, PixelElement, pixel_source
+from tasks.wrap.dicom.overlays import without_overlays
+from tasks.wrap.dicom.read import LegacyObject, PixelElement, is_describing, pixel_source
 from tasks.wrap.dicom.transcode import written
 
 _TRANSFER_SYNTAX = 0x00020010
@@ -45,6 +47,9 @@ def settled(legacy: LegacyObject, pixels: PixelElement) -> LegacyObject:
     if not pixels.encapsulated and number(legacy.dataset, "BitsAllocated", 0) == _PACKED:
         legacy = _unpacked(legacy, pixels)
     legacy = _with_frames(legacy)
+    legacy, overlays = without_overlays(legacy)
+    if overlays:
+        legacy = _described(legacy, overlays, "an overlay moved out of the unused bits of the pixels")
     return _with_syntax(legacy)
 
 
@@ -127,13 +132,16 @@ def _declared(legacy: LegacyObject, syntax: UID, why: str) -> LegacyObject:
 
 
 def _described(legacy: LegacyObject, described: dict[int, bytes], why: str) -> LegacyObject:
-    """The object with these elements among those that describe its pixels."""
-    now = _by_tag(legacy.describing)
-    changes = [settled_otherwise(element, now.get(tag), why) for tag, element in described.items()]
-    describing = b"".join(part for _, part in sorted((now | described).items()))
-    dataset = read_data_set(legacy.header + describing)
+    """The object with these elements, in the header where they do not describe pixels."""
+    before = _by_tag(legacy.header) | _by_tag(legacy.describing)
+    changes = [settled_otherwise(element, before.get(tag), why) for tag, element in described.items()]
+    parts = []
+    for part, here in ((legacy.header, False), (legacy.describing, True)):
+        own = {tag: element for tag, element in described.items() if is_describing(tag) is here}
+        parts.append(b"".join(element for _, element in sorted((_by_tag(part) | own).items())) if own else part)
+    dataset = read_data_set(b"".join(parts))
     dataset.file_meta = legacy.dataset.file_meta
-    return replace(legacy, describing=describing, dataset=dataset, changes=(*legacy.changes, *changes))
+    return replace(legacy, header=parts[0], describing=parts[1], dataset=dataset, changes=(*legacy.changes, *changes))
 
 
 def _by_tag(data: bytes) -> dict[int, bytes]:
