@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile bench-fuzz clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile bench-fuzz bench-load clean
 
 venv: $(STAMP)
 
@@ -58,6 +58,9 @@ bench-reconcile: venv
 
 bench-fuzz: venv
 	$(BIN)/python -m benchmarks.fuzz
+
+bench-load: venv
+	$(BIN)/python -m benchmarks.load
 
 clean:
 	rm -rf demo build dist *.egg-info
