@@ -81,7 +81,7 @@ def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float)
     asked = compared(_spelled(queries))
     rows, records, persons = index.pairs(asked)
     beside = asked.take(rows)
-    shares = {column: index.shares(asked, column) for column in ("family", "given", "birth_date")}
+    shares = index.shares(asked)
     # In a small index two may share a date by chance; what more do is a stand-in for an unknown date.
     shares["birth_date"] = np.maximum(shares["birth_date"] - 2 / index.size, 1 / _DAYS)
     frequencies = {column: values[rows] for column, values in shares.items()}

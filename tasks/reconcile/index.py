@@ -90,13 +90,11 @@ class PatientIndex:
             linked=now["linked"],
         )
 
-    def shares(self, questions: pa.Table, column: str) -> NDArray[np.float64]:
-        """The share of records that have each question's value (float64), one where nobody has it: `family`, `given`,
-        `birth_date`.
-        """
+    def shares(self, questions: pa.Table) -> dict[str, NDArray[np.float64]]:
+        """The share of records that have each question's value (float64), one record where nobody has it, by column."""
         assert self.stored is not None
-        records = self.stored.records.num_rows
-        return np.maximum(self.stored.keys.frequency(questions, column), 1) / max(records, 1)
+        records = max(self.stored.records.num_rows, 1)
+        return {column: np.maximum(counts, 1) / records for column, counts in self.stored.keys.frequencies(questions).items()}
 
     def pairs(self, questions: pa.Table) -> tuple[NDArray[np.int64], pa.Table, NDArray[np.int64]]:
         """What is worth comparing: question row, record of the index (columns `COMPARED`) and person, of each pair."""

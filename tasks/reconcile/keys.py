@@ -56,7 +56,7 @@ class Keys:
 
     def pairs(self, questions: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(question row, record) of all that share a blocking key, each pair once, sorted."""
-        rows, keys = _hashed(questions, _blocking_sql(_NAMELESS))
+        rows, _, keys = _hashed(questions, _blocking_sql(_NAMELESS))
         places, records = self._found(keys, _COMMONEST)
         pairs = np.unique(rows[places] << 32 | records)  # a record's number has 32 bits
         return pairs >> 32, pairs & 0xFFFFFFFF
@@ -70,17 +70,17 @@ class Keys:
         return self._having("value", "value", values)
 
     def _having(self, name: str, column: str, values: Sequence[str | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        rows, keys = _hashed(pa.table({column: pa.array(values, pa.string())}), _key_sql(name, (column,)))
+        rows, _, keys = _hashed(pa.table({column: pa.array(values, pa.string())}), [_key_sql(name, (column,))])
         places, records = self._found(keys)
         return rows[places], records
 
-    def frequency(self, questions: pa.Table, column: str) -> NDArray[np.int64]:
-        """How many records of the index have each question's value (int64); `column` is one of `COUNTED`."""
-        rows, keys = _hashed(questions, _count_sql(column))
+    def frequencies(self, questions: pa.Table) -> dict[str, NDArray[np.int64]]:
+        """How many records of the index have each question's value (int64), by column of `COUNTED`."""
+        rows, places, keys = _hashed(questions, [_count_sql(column) for column in COUNTED])
         first, last = self._span(keys)
-        counts = np.zeros(questions.num_rows, np.int64)
-        counts[rows] = last - first
-        return counts
+        counts = np.zeros((len(COUNTED), questions.num_rows), np.int64)
+        counts[places, rows] = last - first
+        return dict(zip(COUNTED, counts, strict=True))
 
     def _found(self, keys: NDArray[np.uint64], most: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(place in `keys`, record) of all that have a key, those that more than `most` have left out."""
@@ -97,27 +97,26 @@ class Keys:
 
 def make_keys(records: pa.Table) -> Keys:
     """The keys of a table with the columns `COMPARED`."""
-    expressions = [_blocking_sql(), *(_count_sql(column) for column in COUNTED)]
-    rows, keys = _hashed(records, ", ".join(expressions))
+    rows, _, keys = _hashed(records, [*_blocking_sql(), *(_count_sql(column) for column in COUNTED)])
     order = np.lexsort((rows, keys))
     return Keys(keys[order], rows[order].astype(np.uint32))
 
 
 def keys_of_values(values: Sequence[str | None], numbers: NDArray[np.int64]) -> Keys:
     """Keys of single values (texts), each with a number below 2^32."""
-    rows, keys = _hashed(pa.table({"value": pa.array(values, pa.string())}), _key_sql("value", ("value",)))
+    rows, _, keys = _hashed(pa.table({"value": pa.array(values, pa.string())}), [_key_sql("value", ("value",))])
     order = np.lexsort((numbers[rows], keys))
     return Keys(keys[order], numbers[rows][order].astype(np.uint32))
 
 
-def _blocking_sql(limited: tuple[str, str] = ("", "")) -> str:
+def _blocking_sql(limited: tuple[str, str] = ("", "")) -> list[str]:
     """SQL of all blocking keys, of a `limited` one (name, condition) only where its condition holds."""
     name, condition = limited
-    return ", ".join(
+    return [
         f"CASE WHEN {condition} THEN {_key_sql(key, parts)} END" if key == name else _key_sql(key, parts)
         for key, alternatives in BLOCKING.items()
         for parts in alternatives
-    )
+    ]
 
 
 def _count_sql(column: str) -> str:
@@ -130,12 +129,14 @@ def _key_sql(name: str, parts: tuple[str, ...]) -> str:
     return f"CASE WHEN {known} THEN hash('{name}', {', '.join(parts)}) END"
 
 
-def _hashed(table: pa.Table, expressions: str) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """(row, key) of every key that the SQL `expressions` give for a row of a table."""
+def _hashed(table: pa.Table, expressions: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
+    """(row, place of the expression, key) of every key that SQL `expressions` give for a row of a table."""
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")  # DuckDB takes a worker process for an interactive one
         numbered = table.append_column("row", pa.array(np.arange(table.num_rows)))
         connection.register("numbered", numbered)
-        sql = f"SELECT row, unnest([{expressions}]) AS key FROM numbered"
-        found = connection.execute(f"SELECT row, key FROM ({sql}) WHERE key IS NOT NULL").fetchnumpy()
-    return np.asarray(found["row"], np.int64), np.asarray(found["key"], np.uint64)
+        each = f"unnest(range({len(expressions)})) AS place, unnest([{', '.join(expressions)}]) AS key"
+        sql = f"SELECT row, place, key FROM (SELECT row, {each} FROM numbered) WHERE key IS NOT NULL"
+        found = connection.execute(sql).fetchnumpy()
+    rows, places = (np.asarray(found[name], np.int64) for name in ("row", "place"))
+    return rows, places, np.asarray(found["key"], np.uint64)
