@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.configuration import Configuration, Patients
 from tasks.errors import ConfigurationError
+from tasks.reconcile.check_digits import scheme_of
 from tasks.reconcile.compared import COMPARED
 from tasks.reconcile.normalise import normal_date, normal_identifier, normal_sex
 from tasks.reconcile.person import Person
@@ -24,6 +25,8 @@ from tasks.reconcile.registry.gather import check_sources, gather
 from tasks.reconcile.stored import Stored, stored_index
 
 __all__ = ["PatientIndex", "Person", "check_index", "index_version", "read_index"]
+
+_SAMPLED = 2000  # numbers, to find out how they are checked
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,18 @@ class PatientIndex:
             return []
         _, records = self.stored.keys.with_identifiers([wanted])
         return [self.person(int(line)) for line in np.unique(self._column("person", records))]
+
+    @cached_property
+    def scheme(self) -> str | None:
+        """How the hospital's numbers are checked, from a sample of them; `None` where they are not."""
+        if self.stored is None:
+            return None
+        step = max(1, self.size // _SAMPLED)
+        return scheme_of(list(dict.fromkeys(filter(None, self._current(self.stored.first[::step])))))
+
+    def _current(self, records: NDArray[np.int64]) -> list[str | None]:
+        assert self.stored is not None
+        return self.stored.records["patient_id"].take(records).to_pylist()
 
     def ordered(self, accessions: Sequence[str | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(place in `accessions`, person) of the orders with these numbers (compared in normal form)."""

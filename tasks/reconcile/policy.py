@@ -9,6 +9,7 @@
 | third fact | an order with the accession number read; the address; the identifier in the manifest (one line is one fact); |
 | | or that at most `strangers` others are expected to share name and birth date |
 | every object | says nothing of the patient that differs from the index; name or birth date may be one slip away, not both |
+| check digit | of the identifier read is right, where the index's numbers have such |
 | number | the one that goes into the header is nobody else's, now or formerly |
 | somebody else | nobody explains what was read with fewer than two slips more (twins, namesakes, father and son) |
 | manifest | names no other identifier, name or birth date |
@@ -26,6 +27,7 @@ from typing import Literal
 
 from tasks.reconcile.agreement import Agreement
 from tasks.reconcile.candidates import Candidate
+from tasks.reconcile.check_digits import follows
 from tasks.reconcile.normalise import normal_identifier
 from tasks.reconcile.person import Person
 from tasks.reconcile.readings import Reading
@@ -65,11 +67,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the configuration says of links without a person, and the project's issuer."""
+    """What the configuration says of links without a person, the project's issuer, and the index's scheme of check digits."""
 
     auto_link: float
     strangers: float
     issuer: str
+    scheme: str | None = None
 
 
 def judge(members: Sequence[Member], candidates: Sequence[Candidate], limits: Limits) -> Verdict:
@@ -84,6 +87,8 @@ def judge(members: Sequence[Member], candidates: Sequence[Candidate], limits: Li
     identifiers = {member.reading.patient_id for member in members if member.reading.patient_id}
     if len(identifiers) > 1:
         return _review("two identifiers were read in one study")
+    if not all(follows(limits.scheme, identifier) for identifier in identifiers):
+        return _review("the identifier read has a wrong check digit: misread, or another hospital's")
     candidate = _chosen(members, identifiers, candidates)
     if isinstance(candidate, str):
         return _review(candidate)

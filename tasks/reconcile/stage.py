@@ -51,7 +51,9 @@ def _study(rows: Sequence[Row], candidates: list[Candidate], index: PatientIndex
     decided = verdict is not None
     if verdict is None:
         members = [_member(row) for row in rows]
-        verdict = judge(members, candidates, Limits(may.auto_link, may.strangers, context.configuration.project.issuer))
+        verdict = judge(
+            members, candidates, Limits(may.auto_link, may.strangers, context.configuration.project.issuer, index.scheme)
+        )
     decided_at: datetime = rows[0]["decided_at"] if decided else context.now()
     shown = [candidate for candidate in candidates if candidate.probability >= may.review]
     link = {

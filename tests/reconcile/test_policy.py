@@ -96,6 +96,13 @@ def test_nobody_is_examined_after_death() -> None:
     assert decide(Member("a", replace(READ, study_date="19591231")), candidates=(buried,)) == "auto"
 
 
+def test_a_number_with_a_wrong_check_digit_was_misread() -> None:
+    checked = replace(FIRST, person=replace(PERSON, patient_id="1008", former_ids=(("1001", "STE"),)))
+    assert judge([MEMBER], [checked], LIMITS).decision == "auto"
+    # By Luhn's scheme 1008 is a number and 1001 none: a slip in the index, or of whoever read the label.
+    assert judge([MEMBER], [checked], replace(LIMITS, scheme="M10")).decision == "review"
+
+
 def test_the_manifest_alone_links_nothing() -> None:
     assert decide(Member("a", Reading(), hints=(READ,))) == "review"
     assert decide(Member("a", Reading(study_date="19600101"), hints=(READ, replace(READ, sex="")))) == "review"
