@@ -85,14 +85,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         context = context_of(population, Path(folder))
         rows = rows_of(made)
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         list(reconcile_batch([], context))
         ready = time.perf_counter() - start
         found = list(links(rows, context))
-        spent = time.perf_counter() - start
+        spent, busy = time.perf_counter() - start, time.process_time() - busy
     report(population, made, found)
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{spent:.1f} s, of them {ready:.1f} for the index; {gigabytes:.1f} GiB at most", flush=True)
+    print(
+        f"{spent:.1f} s, of them {ready:.1f} for the index; {busy:.1f} s of processors; {gigabytes:.1f} GiB at most", flush=True
+    )
     if len(sys.argv) > 4:
         from benchmarks.curves import draw
 

@@ -1,7 +1,8 @@
 """How what was read compares with what the index has of a person, field by field: what the policy and a reviewer look at.
 
 `agrees` is the same in normal form, of a name in any order of its words; `nearly` is one slip away: a letter or digit read,
-typed or swapped wrongly, an initial or a nickname for a name, a name left out; `missing` says nothing.
+typed or swapped wrongly, an initial or a nickname for a name, a name left out; `partly` is another family name with the given
+name of somebody who may have married; `missing` says nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from tasks.reconcile.normalise import name_words, normal_identifier
 from tasks.reconcile.person import Person
 from tasks.reconcile.readings import Reading
 
-Agreement = Literal["agrees", "nearly", "differs", "missing"]
+Agreement = Literal["agrees", "nearly", "partly", "differs", "missing"]
 
 _SHORT = 3  # letters; of so short a word one letter makes another name
 
@@ -27,14 +28,14 @@ def agreement(person: Person, reading: Reading) -> dict[str, Agreement]:
     identifiers = [normal_identifier(text) or "" for text in (person.patient_id, *(text for text, _ in person.former_ids))]
     return {
         "patient_id": _best(slip(ours, reading.patient_id, dates=False) for ours in identifiers),
-        "name": _best(_names(ours, reading.name) for ours in names),
+        "name": _best((*(_names(ours, reading.name) for ours in names), _married(person, reading.name))),
         "birth_date": _best(slip(ours, reading.birth_date, dates=True) for ours in births),
         "sex": "missing" if not person.sex or not reading.sex else "agrees" if person.sex == reading.sex else "differs",
     }
 
 
 def _best(found: Iterable[Agreement]) -> Agreement:
-    order: tuple[Agreement, ...] = ("agrees", "nearly", "differs", "missing")
+    order: tuple[Agreement, ...] = ("agrees", "nearly", "partly", "differs", "missing")
     return min(found, key=order.index)
 
 
@@ -54,6 +55,15 @@ def _names(ours: tuple[str, ...], theirs: tuple[str, ...]) -> Agreement:
     if ours == theirs:
         return "agrees"
     return "nearly" if names_alike(ours, theirs) else "differs"
+
+
+def _married(person: Person, name: tuple[str, ...]) -> Agreement:
+    """`partly` where the given name is the person's and the family name is not, and the person is not known to be a man."""
+    if not name or not person.words:
+        return "missing"
+    given = [word for word in name_words(person.given_name) if len(word) > _SHORT - 1]
+    same = set(given) & set(name) and not set(name_words(person.family_name)) & set(name)
+    return "partly" if same and person.sex != "M" else "differs"
 
 
 @lru_cache(maxsize=1 << 14)

@@ -10,6 +10,7 @@
 | | or that at most `strangers` others are expected to share name and birth date |
 | every object | says nothing of the patient that differs from the index; name or birth date may be one slip away, not both |
 | check digit | of the identifier read is right, where the index's numbers have such |
+| family name | may be another where number, birth date and given name are hers: married, or not yet |
 | number | the one that goes into the header is nobody else's, now or formerly |
 | somebody else | nobody explains what was read with fewer than two slips more (twins, namesakes, father and son) |
 | manifest | names no other identifier, name or birth date |
@@ -38,7 +39,7 @@ UNPROVED = "no patient could be read on this object: its study is linked, a pers
 
 # How many slips it takes to explain a field: a field that differs takes two, a name that differs takes three, for a slip in
 # both of its parts is rarer than a wrong number.
-_SLIPS = {"agrees": 0, "missing": 0, "nearly": 1, "differs": 2}
+_SLIPS = {"agrees": 0, "missing": 0, "nearly": 1, "partly": 2, "differs": 2}
 _SLIPS_OF_A_NAME = _SLIPS | {"differs": 3}
 _AHEAD = 2  # slips
 _BEHIND = 10  # bits: the runner-up is a thousand times less probable
@@ -128,6 +129,10 @@ def _differs(fields: dict[str, Agreement]) -> bool:
     return "differs" in (fields["name"], fields["birth_date"])
 
 
+def _same_number_and_date(fields: dict[str, Agreement]) -> bool:
+    return fields["patient_id"] == fields["birth_date"] == "agrees"
+
+
 def _numbers(person: Person) -> set[str]:
     """The identifiers of a person, now and formerly, in normal form."""
     return {normal_identifier(text) or "" for text in (person.patient_id, *(text for text, _ in person.former_ids))}
@@ -137,12 +142,16 @@ def _objection(members: Sequence[Member], candidate: Candidate, others: Sequence
     """The first thing that speaks against a link without a person; `None` if nothing does."""
     person = candidate.person
     agreements = [candidate.agreement(member.reading) for member in members]
+    if any(fields["name"] == "partly" and not _same_number_and_date(fields) for fields in agreements):
+        return "another family name was read"
     if differing := _fields(agreements, "differs"):
         return f"what was read differs from the index in {', '.join(differing)}"
     if len(slips := _fields(agreements, "nearly")) > 1:
         return f"what was read is not quite the index's in {', '.join(slips)}"
     hinted = [candidate.agreement(hint) for member in members for hint in member.hints]
-    if any(_differs(fields) or fields["patient_id"] in ("nearly", "differs") for fields in hinted):
+    if any(
+        _differs(fields) or fields["name"] == "partly" or fields["patient_id"] in ("nearly", "differs") for fields in hinted
+    ):
         return "label and jacket disagree: possibly mis-filed"
     local = (person.issuer or limits.issuer).strip().upper()
     if any(member.issuer and local and member.issuer.strip().upper() != local for member in members):
