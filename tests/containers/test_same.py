@@ -77,6 +77,30 @@ def test_a_container_gives_what_the_folder_gives(
     assert (outer.outcome, outer.reason.split(":")[0]) == ("excluded", "an archive")
 
 
+def test_an_empty_file_is_found_once_whatever_its_names(
+    tmp_path: Path, debian_tool: Callable[[str], str], migration: MakeMigration
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "an empty file with a long name").touch()
+    (tmp_path / "set" / "IM").write_bytes(b"1")
+    (tmp_path / "source").mkdir()
+    command = [debian_tool("genisoimage"), "-quiet", "-J", "-o", str(tmp_path / "source" / "a.iso"), str(tmp_path / "set")]
+    subprocess.run(command, check=True, capture_output=True)
+    reasons = migration(("archive", tmp_path / "source", "")).reasons()
+    assert set(reasons) == {"a.iso", "a.iso!IM", "a.iso!an empty file with a long name"}
+
+
+def test_an_apple_volume_beside_is_said(
+    disc: Path, tmp_path: Path, debian_tool: Callable[[str], str], migration: MakeMigration
+) -> None:
+    (tmp_path / "source").mkdir()
+    command = [debian_tool("genisoimage"), "-quiet", "-hfs", "-R", "-o", str(tmp_path / "source" / "a.iso"), str(disc)]
+    subprocess.run(command, check=True, capture_output=True)
+    reasons = migration(("archive", tmp_path / "source", "")).reasons()
+    assert reasons["a.iso"][0] == "review" and "Apple volume" in reasons["a.iso"][1]
+    assert reasons["a.iso!DICOMDIR"][0] == "excluded"
+
+
 def test_without_other_names_those_of_iso_9660_are_taken_without_version(
     container: Callable[[str], Path], disc: Path, tmp_path: Path, debian_tool: Callable[[str], str], migration: MakeMigration
 ) -> None:
