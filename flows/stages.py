@@ -44,7 +44,8 @@ def _source_settings(configuration: Configuration) -> object:
 
 
 # The listing of the sources. A jacket of a manifest has its turn when all its files have been scanned, so that its films can be
-# counted by what they are; so has what an earlier scan of a file or jacket found and the last one did not find again.
+# counted by what they are; so has what an earlier scan of a file or jacket found and the last one did not find again. What a
+# PACS lists and did not give out is asked for again by every run.
 SCAN_VIEW = """
     WITH scanned AS (
         SELECT l.group_key, count(*) AS files FROM listing l JOIN outcomes o ON o.stage = 'scan' AND o.key = l.item_key
@@ -67,6 +68,11 @@ SCAN_VIEW = """
     JOIN outcomes origin ON origin.stage = 'scan' AND origin.key = o.input_key
     ANTI JOIN listing l ON l.item_key = i.item_key
     WHERE o.fingerprint <> origin.fingerprint AND o.outcome <> 'excluded' AND i.state <> 'verified'
+    UNION ALL BY NAME
+    SELECT i.* EXCLUDE (commit, state, reason, fingerprint, duplicate_of), 'instance' AS entry
+    FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
+    WHERE i.listed_by = 'C-FIND' AND i.sha256 IS NULL AND o.outcome = 'waiting' AND i.path NOT LIKE '%//%'
+      AND i.source IN (SELECT source FROM listing)
 """
 
 WRAP_VIEW = """

@@ -8,12 +8,14 @@ name with another is not opened, so that a path always means one thing.
 import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from tasks.configuration import Configuration
+from tasks.configuration import Configuration, PacsSource
 from tasks.containers import Outermost, container_at
 from tasks.errors import NextRunError, QuarantineError, RetryLaterError, StageBlockedError
 from tasks.printable import raw_path
+from tasks.received import receive_again, received_file
 
 LARGEST_ITEM = 2 * 2**30  # bytes that are read into memory as one item
 
@@ -33,7 +35,10 @@ def read_item(configuration: Configuration, source: str, path: str, *, sha256: s
 
     Raises `RetryLaterError` where they are not those of `sha256` any more or cannot be read now, `QuarantineError` above 2 GiB.
     """
-    file = file_path(configuration.sources[source].path, path)
+    place = configuration.sources[source]
+    if isinstance(place, PacsSource):
+        return _received(configuration, source, path, sha256)
+    file = file_path(place.path, path)
     names = path.split("!")[1:]
     try:
         data = _member(file, names, unpacked_folder(configuration.project.workspace)) if names else _whole(file)
@@ -47,6 +52,19 @@ def read_item(configuration: Configuration, source: str, path: str, *, sha256: s
         raise RetryLaterError(f"cannot be read now ({type(error).__name__}): is the source mounted?") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise NextRunError("changed since it was scanned: run again to scan it anew")
+    return data
+
+
+def _received(configuration: Configuration, source: str, path: str, sha256: str) -> bytes:
+    """What was received of a PACS, or is received anew where it is not kept any more."""
+    file = received_file(configuration.project.workspace, source, path, sha256)
+    with suppress(FileNotFoundError):
+        data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+    data = receive_again(configuration, source, path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise NextRunError("the PACS gives out something else than when it was scanned: list it anew")
     return data
 
 

@@ -49,7 +49,7 @@ class Outcome:
     `key` is the input row's key, or that of an item found inside it (`scan`), in which case `input_key` names the row.
     `rows` are the table rows this brought forth, by table; the engine adds their fingerprint, the outcome row and the events.
     `reason` is for a person, in one sentence, without PHI; required for every outcome but `done`. `again`: what waits is tried
-    again in this run.
+    again in this run. `spent`: files that nobody needs once this outcome is committed.
     """
 
     key: str
@@ -59,6 +59,7 @@ class Outcome:
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     input_key: str | None = None
     again: bool = False
+    spent: tuple[Path, ...] = ()
 
 
 StageFunction = Callable[[Sequence[Row], StageContext], Iterable[Outcome]]

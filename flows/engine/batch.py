@@ -30,7 +30,7 @@ from tasks.workspace.writer import Uncommitted, put_rows
 class BatchResult:
     """What the engine needs to know of a finished batch. `settled` are its rows, by (key, fingerprint), that do not wait,
     `retry` those that are tried again in this run; `staged` is the bytes of pixels put on disk, `spent` the staged files (path,
-    bytes) that are not needed any more.
+    bytes) that are not needed any more, `spent_files` other files.
     """
 
     uncommitted: Uncommitted
@@ -39,6 +39,7 @@ class BatchResult:
     retry: tuple[tuple[str, str], ...]
     staged: int
     spent: tuple[tuple[str, int], ...] = ()
+    spent_files: tuple[Path, ...] = ()
 
 
 @lru_cache(maxsize=4)
@@ -117,6 +118,7 @@ def put_down(
         item_keys=tuple(sorted({outcome.item_key for outcome in outcomes if outcome.item_key})),
         retry=tuple((o.key, inputs[o.key][FINGERPRINT_COLUMN]) for o in outcomes if o.again),
         staged=sum(row.get("bytes") or 0 for row in tables.get("objects", ())),
+        spent_files=tuple(path for outcome in outcomes for path in outcome.spent),
     )
 
 

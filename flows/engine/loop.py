@@ -257,6 +257,8 @@ class Loop:
             settled.setdefault(stage.name, []).extend(result.settled)
             touched.update(result.item_keys)
             self.staged -= self._free(result.spent)
+            for path in result.spent_files:
+                path.unlink(missing_ok=True)
             self._plan_retry(stage, result)
         for name, rows in settled.items():
             self.pending.forget(name, rows)

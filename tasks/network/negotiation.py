@@ -76,7 +76,9 @@ def associate(peer: Peer, contexts: Sequence[Context]) -> Association:
         connection = socket.create_connection((peer.host, peer.port), timeout=CONNECT_SECONDS)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise StageBlockedError(f"{peer.section} {peer.name} is down ({why}): start it or correct [{peer.section}], then run again") from error
+        raise StageBlockedError(
+            f"{peer.section} {peer.name} is down ({why}): start it or correct [{peer.section}], then run again"
+        ) from error
     try:
         connection.settimeout(ANSWER_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

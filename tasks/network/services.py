@@ -36,6 +36,7 @@ IMPLICIT = str(ImplicitVRLittleEndian)  # of queries; every application takes it
 FIND_CONTEXT = Context(STUDY_ROOT_FIND, IMPLICIT)
 GET_CONTEXT = Context(STUDY_ROOT_GET, IMPLICIT)
 SUCCESS, PENDING = 0x0000, frozenset({0xFF00, 0xFF01})
+CANCELLED = 0xFE00  # by us, or by the peer that has found more than it gives out
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def echo(peer: Peer) -> None:
         association.send(association.accepted[VERIFICATION, IMPLICIT], command | {"CommandDataSetType": NO_DATA_SET})
         status = number(_answer(association, C_ECHO_RSP).command, "Status")
     if status != SUCCESS:
-        raise StageBlockedError(f"{peer.section} {peer.name} answers C-ECHO with status 0x{status:04X}: check what it allows us")
+        raise StageBlockedError(
+            f"{peer.section} {peer.name} answers C-ECHO with status 0x{status:04X}: check what it allows us"
+        )
 
 
 def store(association: Association, context_id: int, sop_class: str, sop_instance: str, data: bytes) -> int:

@@ -16,11 +16,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.configuration import ArchiveSource, Configuration, FilmSource
+from tasks.configuration import ArchiveSource, Configuration, FilmSource, PacsSource
 from tasks.errors import StageBlockedError
 from tasks.keys import item_key, key_of
 from tasks.printable import printable_path
 from tasks.scan.manifest import read_manifest
+from tasks.scan.pacs.listing import study_rows
 
 PART_ROWS = 10_000
 _SEPARATOR = re.compile(r"[_\-. ]")
@@ -29,7 +30,8 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("item_key", pa.string()),
     ("source", pa.string()),
     ("source_order", pa.int64()),
-    ("entry", pa.string()),  # file, link, special (a pipe, a device), manifest (a jacket of it)
+    # file, link, special (a pipe, a device), manifest (a jacket of it); of a PACS study, unlisted (what it does not list)
+    ("entry", pa.string()),
     ("path", pa.string()),  # below the source, see tasks.sources; of a manifest's row FILE#JACKET
     ("bytes", pa.int64()),
     ("mtime_ns", pa.int64()),
@@ -86,7 +88,10 @@ def write_listing(configuration: Configuration, folder: Path) -> Path:
     parts = [folder / "listing-none.parquet"]
     pq.write_table(_PART.empty_table(), parts[0])
     for order, (name, source) in enumerate(configuration.sources.items()):
-        rows = _rows(name, order, source, configuration.project.workspace)
+        if isinstance(source, PacsSource):
+            rows = study_rows(name, order, source, configuration)
+        else:
+            rows = _rows(name, order, source, configuration.project.workspace)
         for number, chunk in enumerate(_chunks(rows)):
             part = folder / f"listing-{order:03d}-{number:06d}.parquet"
             pq.write_table(pa.Table.from_pylist(chunk, schema=_PART), part)

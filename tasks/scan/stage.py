@@ -8,6 +8,7 @@
 | a file that changes while it is read, cannot be read now, may not be read | waiting |
 | a film whose folder and name are two jackets of the manifest | review |
 | a link, a pipe, a device | excluded |
+| a study of a legacy PACS | what `tasks.scan.pacs.study` says |
 | a jacket of a manifest that lists more films than were received | one waiting item for each that is missing |
 | what was missing and has been received; what a changed file holds no more | excluded |
 """
@@ -19,13 +20,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from tasks.configuration import ArchiveSource, FilmSource
+from tasks.configuration import ArchiveSource, FilmSource, PacsSource
 from tasks.containers import container_type
 from tasks.errors import NextRunError, RetryLaterError
 from tasks.scan.archives import archive_items
 from tasks.scan.content import Reading, content_items, read_through, recognised
 from tasks.scan.directory import MEDIA_TYPE, Disc, directory_at, directory_items, noted
 from tasks.scan.items import NOTHING, Content, item_outcome
+from tasks.scan.pacs.batch import PACS_ENTRIES, pacs_outcomes
+from tasks.scan.pacs.listing import LISTED_BY
 from tasks.scan.recognise import Recognised
 from tasks.sources import file_path
 from tasks.stage import Outcome, Row, StageContext, each_row
@@ -53,7 +56,10 @@ def scan_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]
             return iter([item_outcome(row, row["path"], _PASSED_OVER[row["entry"]], NOTHING)])
         return _file(row, context)
 
-    for row in batch:
+    files = [row for row in batch if row["entry"] not in PACS_ENTRIES]
+    if len(files) < len(batch):
+        yield from pacs_outcomes([row for row in batch if row["entry"] in PACS_ENTRIES], context)
+    for row in files:
         for outcome in each_row([row], "item_key", work):
             # A file that could not be read is an item all the same.
             yield outcome if outcome.rows or row["entry"] == "manifest" else _unread(outcome, row)
@@ -75,13 +81,15 @@ def _missing(row: Row) -> Iterator[Outcome]:
 
 def _former(row: Row) -> Outcome:
     came = row["kind"] in ("film", "dicom") and row["sha256"] is None
-    reason = "listed, and received since" if came else "the file it was found in has changed and holds it no more"
+    what = "the study" if row["listed_by"] == LISTED_BY else "the file"
+    reason = "listed, and received since" if came else f"{what} it was found in has changed and holds it no more"
     found = Recognised(row["media_type"], row["kind"], "excluded", reason)
     return item_outcome(row, row["path"], found, Content(row["bytes"], row["sha256"]), row["page"], row["pages"])
 
 
 def _file(row: Row, context: StageContext) -> Iterator[Outcome]:
     source = context.configuration.sources[row["source"]]
+    assert not isinstance(source, PacsSource)
     path = file_path(source.path, row["path"])
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (pathlib takes no bytes)

@@ -1,0 +1,154 @@
+"""Objects received from a legacy PACS, as files (PS3.10) in the workspace until `wrap` has taken them over.
+
+A file is named after its item and the SHA-256 of its content. So what an interrupted run received is found again and known to
+be whole, and what a power failure tore is not taken for it. All of it can be asked for again: deleting it loses nothing but
+time.
+
+The path of such an item is `STUDY/SERIES/INSTANCE`, the UIDs as the PACS has them.
+"""
+
+import hashlib
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.configuration import Configuration, PacsSource
+from tasks.errors import NextRunError
+from tasks.keys import item_key, key_of, uid_of
+from tasks.network import Peer, Received
+from tasks.network.asking import listed_instances
+from tasks.network.retrieval import Retriever
+from tasks.printable import printable_path, raw_path
+
+# Ours, in every file we write; without a version, so that the same object gives the same bytes.
+_IMPLEMENTATION = uid_of("implementation", "filmroom")
+
+
+@dataclass(frozen=True)
+class KeptObject:
+    """A received object: its item's path, its SOP Class UID, its file, and that file's size in bytes and SHA-256."""
+
+    path: str
+    sop_class_uid: str
+    file: Path
+    bytes: int
+    sha256: str
+
+
+def peer_of(source: PacsSource, configuration: Configuration) -> Peer:
+    """A legacy PACS as a peer."""
+    return Peer(source.host, source.port, source.ae_title, configuration.network.ae_title, "source")
+
+
+def object_path(*uids: str) -> str:
+    """The path of Study, Series and SOP Instance UID; printable, whatever the PACS calls a UID."""
+    return "/".join(printable_path(uid.encode("utf-8", "surrogateescape")).replace("/", "\\x2f") for uid in uids)
+
+
+def uids_of(path: str) -> tuple[str, ...]:
+    """The UIDs of a path that `object_path` made."""
+    return tuple(raw_path(part).decode("utf-8", "surrogateescape") for part in path.split("/"))
+
+
+def received_file(workspace: Path, source: str, path: str, sha256: str) -> Path:
+    """Where an object lies that was received, whether it is there or not."""
+    return _folder(workspace, source, path) / f"{item_key(source, path)}-{sha256}.dcm"
+
+
+def keep(workspace: Path, source: str, path: str, received: Received) -> KeptObject:
+    """Writes an object under its name; `sync` makes it durable."""
+    content = as_file(received)
+    sha256 = hashlib.sha256(content).hexdigest()
+    final = received_file(workspace, source, path, sha256)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.rename(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return KeptObject(path, received.sop_class_uid, final, len(content), sha256)
+
+
+def kept(workspace: Path, source: str, paths: list[str]) -> dict[str, KeptObject]:
+    """What is there of some paths of one study, by path. A file that is not what its name says is removed."""
+    folder = _folder(workspace, source, paths[0]) if paths else None
+    if folder is None or not folder.is_dir():
+        return {}
+    by_key = {item_key(source, path): path for path in paths}
+    found: dict[str, KeptObject] = {}
+    for file in sorted(folder.glob("*.dcm")):
+        key, _, sha256 = file.stem.partition("-")
+        if key not in by_key:
+            continue
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            file.unlink()
+        else:
+            found[by_key[key]] = KeptObject(by_key[key], _sop_class(content), file, len(content), sha256)
+    return found
+
+
+def sync(objects: list[KeptObject]) -> None:
+    """Makes objects and their names durable, once for all of them."""
+    for path in [*(kept_object.file for kept_object in objects), *sorted({k.file.parent for k in objects})]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def as_file(received: Received) -> bytes:
+    """The object as a DICOM file: preamble, File Meta Information (PS3.10 7.1), the data set as it came."""
+    meta = struct.pack("<HH2sHLH", 2, 1, b"OB", 0, 2, 0x0100)
+    for element, uid in (
+        (0x0002, received.sop_class_uid),
+        (0x0003, received.sop_instance_uid),
+        (0x0010, received.transfer_syntax_uid),
+        (0x0012, _IMPLEMENTATION),
+    ):
+        value = uid.encode("ascii", "replace")
+        value += b"\x00" * (len(value) % 2)
+        meta += struct.pack("<HH2sH", 2, element, b"UI", len(value)) + value
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta)) + meta + received.data
+
+
+def _sop_class(content: bytes) -> str:
+    """Media Storage SOP Class UID (0002,0002) of a file that `as_file` made: its place does not change."""
+    start = 128 + 4 + 12 + 14
+    (length,) = struct.unpack_from("<H", content, start + 6)
+    return content[start + 8 : start + 8 + length].rstrip(b"\x00").decode("ascii")
+
+
+def _folder(workspace: Path, source: str, path: str) -> Path:
+    key = key_of("received", source, path.partition("/")[0])
+    return workspace / "received" / key[:2] / key
+
+
+def receive_again(configuration: Configuration, source: str, path: str) -> bytes:
+    """The file of an object that is asked for once more.
+
+    Raises `NextRunError` where the PACS does not give it out, `StageBlockedError` or `RetryLaterError` where it cannot be
+    asked.
+    """
+    place = configuration.sources[source]
+    assert isinstance(place, PacsSource)
+    study, series, instance = uids_of(path)
+    came: list[Received] = []
+    with Retriever(peer_of(place, configuration)) as retriever:
+        listed = listed_instances(retriever, study, series).instances
+        wanted = [one for one in listed if one.instance == instance and one.sop_class]
+        retriever.objects(wanted, [one.sop_class for one in wanted], came.append)
+    for received in came:
+        if received.sop_instance_uid == instance:
+            return as_file(received)
+    raise NextRunError("the PACS does not give it out any more")
+
+
+def spent_files(configuration: Configuration, source: str, path: str, sha256: str) -> tuple[Path, ...]:
+    """What is kept of an item and not needed any more once its object is staged."""
+    if not isinstance(configuration.sources[source], PacsSource):
+        return ()
+    return (received_file(configuration.project.workspace, source, path, sha256),)
