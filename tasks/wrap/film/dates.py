@@ -10,8 +10,9 @@ _WORDS_DAY_FIRST = re.compile(r"(\d{1,2})[ .\-/]?([A-Z0-9]{3,9})[ .,\-/]{1,2}(\d
 _WORDS_MONTH_FIRST = re.compile(r"([A-Z]{3,9})[ .\-]{1,2}(\d{1,2}),? ?(\d{4})")
 _NUMBERS = re.compile(r"(\d{4}|\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})")
 
+_MONTH = r"(?=[0-9]*[A-Z])[A-Z0O1I5S8B]{3,9}"
 DATE_PATTERN = (
-    r"(?:\d{1,2}[ .\-/]?[A-Z0O1I5S8B]{3,9}[ .,\-/]{1,2}(?:\d{4}|\d{2})|[A-Z]{3,9}[ .\-]{1,2}\d{1,2},? ?\d{4}"
+    rf"(?:\d{{1,2}}[ .\-/]?{_MONTH}[ .,\-/]{{1,2}}(?:\d{{4}}|\d{{2}})|[A-Z]{{3,9}}[ .\-]{{1,2}}\d{{1,2}},? ?\d{{4}}"
     r"|\d{4}[/.\-]\d{1,2}[/.\-]\d{1,2}|\d{1,2}[/.\-]\d{1,2}[/.\-](?:\d{4}|\d{2}))(?!\d)"
 )
 """Regular expression (in upper-case text) of what `parse_date` may take for a date."""

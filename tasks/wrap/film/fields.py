@@ -41,7 +41,7 @@ _HEADED = tuple(
 )
 _SEX_AFTER_DATE = re.compile(rf"{DATE_PATTERN}\s*(?P<value>[MF])\b")
 _SEX_HEADED = re.compile(r"(?<![A-Z])SEX\s*[.:;]?\s*(?P<value>MALE|FEMALE|M|F)\b")
-_BARE_NAME = re.compile(rf"^\W*(?P<value>{NAME_PATTERN})[\W_]*$")
+_BARE_NAME = re.compile(rf"^\W*(?!NAME|PATIENT)(?P<value>{NAME_PATTERN})[\W_]*$")
 _BARE_DATE = re.compile(rf"^\W*(?P<value>{DATE_PATTERN})[\W_]*$")
 _INSTITUTION = re.compile(
     r"(?:HOSPITAL|CLINIC|INFIRMARY|MEDICAL|RADIOLOGY|GENERAL|CENTER|CENTRE|SANATORIUM|UNIVERSITY|DISPENSARY|IMAGING)\b"

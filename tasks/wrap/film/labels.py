@@ -108,7 +108,7 @@ def _together(
         lines = (label.first, label.second) if best is one else (label.second, label.first)
         whole = _as_long(*(_line(read, best.line) for read in lines))
         confidence = best.confidence if alone and whole and best.confidence >= _ALONE else 0.0
-    if best.confidence < LEAST_CONFIDENCE:
+    if max(best.confidence, support or 0.0) < LEAST_CONFIDENCE:
         confidence = 0.0
     return Reading(best.value, round(min(confidence, _most(best)), 4))
 
@@ -126,11 +126,11 @@ def _most(found: Found) -> float:
 def _support(found: Found, lines: Sequence[TextLine]) -> float | None:
     """How certain the other reading is of the same letters, where it has them but parts its words otherwise; else `None`.
 
-    Between the parts of a name an A may stand for the caret.
+    Between the parts of a name some letters may stand for the caret.
     """
     line = _line(lines, found.line)
     parts = [re.escape(_letters(part)) for part in re.split(r"[\s^,]+" if "^" in found.value else r"$^", found.text)]
-    pattern = re.compile("A?".join(part for part in parts if part))
+    pattern = re.compile("[AMNV]{0,2}".join(part for part in parts if part))
     return max(0.5, line.confidence) if pattern.search(line.letters) else None
 
 

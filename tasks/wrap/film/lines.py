@@ -30,8 +30,9 @@ _ABOVE_GROUND = 4.0  # times the usual unevenness of the ground: what ink stands
 _NEXT = 2.2  # widest gap to a letter that may still belong to a line, in letter heights
 _SLACK = 0.1  # of a letter's height: how far letters of a line may stand out above and below
 _LEAST_HEIGHT = 0.5  # of a letter's height
+_NARROW = 0.8  # of a letter's height
 _WIDER = 2.0  # of a region's size: how far beyond it its lines are followed
-_SIDE_MARGIN = 0.9  # of a letter's height: a last letter that was not seen as one is in the picture all the same
+_SIDE_MARGIN = 0.7  # of a letter's height: a last letter that was not seen as one is mostly in the picture all the same
 _TOUCHES = 0.15  # of a letter's height: what ends nearer to the picture's side may go on beyond it
 
 
@@ -47,7 +48,17 @@ class Line:
     cut_right: bool = False
 
 
-Span = tuple[int, int, int, int]
+Span = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """Where a line is: its letters, all that is to be read of it, and whether more may have been cut off by the picture."""
+
+    letters: Span
+    drawn_out: Span
+    cut_left: bool
+    cut_right: bool
 
 
 @dataclass(frozen=True)
@@ -146,23 +157,40 @@ def text_lines(level: Level) -> list[Line]:
     letters = boxes[(boxes[:, 3] > 0.55 * size) & (boxes[:, 3] < 1.9 * size)]
     count, labels = cv2.connectedComponents(_bands(letters, size, picture.shape))
     middles = labels[letters[:, 1] + letters[:, 3] // 2, letters[:, 0] + letters[:, 2] // 2]
-    spans = []
+    ink = _ink(level, size)
+    letters[:, :2] += (level.inner[1].start, level.inner[0].start)
+    traces = []
     for line in range(1, count):
         members = letters[middles == line]
         if members[:, 2].sum() >= _LEAST_LETTERS * 0.4 * size:
-            spans.append(_span(members, level.inner))
-    ink = _ink(level, size)
-    drawn = _distinct([(span, _drawn_out(span, ink, size)) for span in spans])
-    return [_cut(level.picture, *both, size) for both in drawn[:_MOST_LINES]]
+            traces += _traced(members, level.picture.shape[1], ink, size)
+    return [_cut(level.picture, trace, size) for trace in _distinct(traces)[:_MOST_LINES]]
 
 
-def _distinct(lines: list[tuple[Span, Span]]) -> list[tuple[Span, Span]]:
-    """Lines (their letters, and drawn out), top to bottom, but for those that came to lie on one of which more was seen."""
-    kept: list[tuple[Span, Span]] = []
-    for line in sorted(lines, key=lambda line: (line[0][0] - line[0][2], line[0])):
-        if not any(_on(line[1], other) for _, other in kept):
-            kept.append(line)
-    return sorted(kept, key=lambda line: (line[0][1], line[0][0]))
+def _traced(members: NDArray[np.int32], width: int, ink: NDArray[np.uint8], size: float) -> list[_Trace]:
+    """The line of some letters, if any are whole: what touches the side of the picture may be anything, and is left out."""
+    ends = members[:, 0] + members[:, 2]
+    at_left, at_right = members[:, 0] < _TOUCHES * size, ends > width - _TOUCHES * size
+    whole = ~at_left & ~at_right
+    if not whole.any():
+        return []
+    top, bottom = np.percentile(members[:, 1], 10), np.percentile(members[:, 1] + members[:, 3], 90)
+    letters = (int(members[whole, 0].min()), int(top), int(ends[whole].max()), int(bottom))
+    left, right = _ends(letters, ink, size)
+    cut_left, cut_right = bool(at_left.any()), bool(at_right.any())
+    aside = int(_SIDE_MARGIN * size)
+    left = max(int(ends[at_left].max()), letters[0] - aside) if cut_left else left - aside
+    right = min(int(members[at_right, 0].min()), letters[2] + aside) if cut_right else right + aside
+    return [_Trace(letters, (left, int(top), right, int(bottom)), cut_left, cut_right)]
+
+
+def _distinct(traces: list[_Trace]) -> list[_Trace]:
+    """Lines, top to bottom, but for those that came to lie on one of which more was seen."""
+    kept: list[_Trace] = []
+    for trace in sorted(traces, key=lambda trace: (trace.letters[0] - trace.letters[2], trace.letters)):
+        if not any(_on(trace.drawn_out, other.drawn_out) for other in kept):
+            kept.append(trace)
+    return sorted(kept, key=lambda trace: (trace.letters[1], trace.letters[0]))
 
 
 def _on(span: Span, other: Span) -> bool:
@@ -205,14 +233,6 @@ def _bands(letters: NDArray[np.int32], size: float, shape: tuple[int, ...]) -> N
     return bands
 
 
-def _span(members: NDArray[np.int32], inner: tuple[slice, slice]) -> Span:
-    """(left, top, right, bottom) of a line's letters; they are in the inner part of the picture."""
-    down, across = inner[0].start, inner[1].start
-    top, bottom = np.percentile(members[:, 1], 10), np.percentile(members[:, 1] + members[:, 3], 90)
-    left, right = members[:, 0].min(), (members[:, 0] + members[:, 2]).max()
-    return int(left) + across, int(top) + down, int(right) + across, int(bottom) + down
-
-
 def _ink(level: Level, size: float) -> NDArray[np.uint8]:
     """All that is darker than the ground right beside it, be it much less so than the letters that are certain, as 0 and 1."""
     ink = ink_of(level.picture, int(_STROKE * size) | 1, max(0.6, 0.04 * size))
@@ -220,12 +240,17 @@ def _ink(level: Level, size: float) -> NDArray[np.uint8]:
     return np.asarray((ink > np.maximum(least, _ABOVE_GROUND * usual_around(ink))).astype(np.uint8))
 
 
-def _drawn_out(span: Span, ink: NDArray[np.uint8], size: float) -> Span:
-    """The line with what stands level with it beyond its ends, as high as letters and no farther off than words are."""
-    left, top, right, bottom = span
+def _ends(letters: Span, ink: NDArray[np.uint8], size: float) -> tuple[int, int]:
+    """How far to both sides there is more that stands level with a line, as high as letters and no farther off than words are.
+
+    A narrow thing that goes on above and below the line is a border or a bone.
+    """
+    left, top, right, bottom = letters
     above = int(_SLACK * size)
-    boxes = _letters(np.ascontiguousarray(ink[max(0, top - above) : bottom + above]))
-    boxes = boxes[boxes[:, 3] >= _LEAST_HEIGHT * size]
+    strip = np.ascontiguousarray(ink[max(0, top - above) : bottom + above])
+    boxes = _letters(strip)
+    border = (boxes[:, 3] == len(strip)) & (boxes[:, 2] < _NARROW * size)
+    boxes = boxes[(boxes[:, 3] >= _LEAST_HEIGHT * size) & ~border]
     starts, ends = boxes[:, 0], boxes[:, 0] + boxes[:, 2]
     for letter in np.argsort(starts, kind="stable"):
         if ends[letter] > right and starts[letter] <= right + _NEXT * size:
@@ -233,16 +258,16 @@ def _drawn_out(span: Span, ink: NDArray[np.uint8], size: float) -> Span:
     for letter in np.argsort(-ends, kind="stable"):
         if starts[letter] < left and ends[letter] >= left - _NEXT * size:
             left = int(starts[letter])
-    return left, top, right, bottom
+    return left, right
 
 
-def _cut(picture: NDArray[np.uint8], letters: Span, drawn_out: Span, size: float) -> Line:
-    """The line, drawn out, with a margin."""
-    left, top, right, bottom = drawn_out
-    above, aside, touching = int(0.3 * size), int(_SIDE_MARGIN * size), _TOUCHES * size
-    line = resized(picture[max(0, top - above) : bottom + above, max(0, left - aside) : right + aside], READING_HEIGHT / size)
+def _cut(picture: NDArray[np.uint8], trace: _Trace, size: float) -> Line:
+    """The picture of a line."""
+    left, top, right, bottom = trace.drawn_out
+    above = int(0.3 * size)
+    line = resized(picture[max(0, top - above) : bottom + above, max(0, left) : right], READING_HEIGHT / size)
     pictures = (on_even_ground(line, _LETTER), line, evenly_inked(line, _LETTER))
-    return Line(pictures, letters[0] < touching, letters[2] > picture.shape[1] - touching)
+    return Line(pictures, trace.cut_left, trace.cut_right)
 
 
 def resized(line: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

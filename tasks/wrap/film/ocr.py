@@ -4,6 +4,7 @@ Regions come from `regions`, their lines from `lines`. Which way up a region sta
 then read twice: by Tesseract and by RapidOCR's network, or at two sizes where the configuration names one engine.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ _CLEARLY = 2.0  # the right way up is so much more legible than any other
 _OTHER_SIZE = 1.35  # of the second reading, where one engine does both
 
 Lines = Sequence[NDArray[np.uint8]]
+_WHOLE_DATE = re.compile(r"^\W*\d{1,2}([./-])(?:\d{1,2}|[A-Za-z]{3})\1\d{4}\W*$")
 Pair = tuple[TextLine, TextLine]
 Way = tuple[bool, int]  # whether mirrored, clockwise turn after that
 Reader = Callable[[Lines], tuple[TextLine, ...]]
@@ -120,12 +122,12 @@ def _most_alike(pairs: Sequence[Pair]) -> Pair:
 
 
 def _but_for_ends(read: TextLine, line: Line, way: Way) -> TextLine:
-    """What was read of a line; nobody knows what its first or last word is where the line goes on there."""
+    """What was read of a line; where it goes on nobody knows what its first or last word is, unless that is a whole date."""
     mirrored, turn = way
     first, last = (line.cut_left, line.cut_right) if mirrored == bool(turn) else (line.cut_right, line.cut_left)
     words = list(read.words)
     for cut, place in ((first, 0), (last, -1)):
-        if cut and words:
+        if cut and words and not (place and _WHOLE_DATE.search(words[place][0])):
             words[place] = (words[place][0], 0.0)
     return TextLine(tuple(words))
 
