@@ -1,14 +1,14 @@
 """Texts of a legacy header from the character set it declares (PS3.3 C.12.1.1.2, PS3.5 section 6.1) into UTF-8.
 
 Where a text is not in the declared set it is read in the one set that it can be in, and the bytes it came as are recorded:
-UTF-8, which is all but never met by chance; the one multi-byte set that is declared, without the escape sequence it should
-have; Latin-1, or the Windows set that extends it, where most of the letters are plain ones, as in Western European names. Else
-a person has to look.
+those that its escape sequences name; UTF-8, which is all but never met by chance; the one multi-byte set that is declared,
+without the escape sequence it should have; Latin-1, or the Windows set that extends it, where most of the letters are plain
+ones, as in Western European names. Else a person has to look.
 """
 
 import re
 
-from pydicom.charset import convert_encodings, python_encoding
+from pydicom.charset import CODES_TO_ENCODINGS, convert_encodings, python_encoding
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -22,6 +22,7 @@ _CHARACTER_SET = Tag(0x00080005)
 _TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _SPELLING = re.compile(r"ISO[ _-]?(2022)?[ _-]?IR[ _-]?(\d+)", re.IGNORECASE)
 _UNREADABLE = re.compile("[\u0080-\u009f\ufffd]")  # C1 controls and the replacement character are signs of a wrong set
+_ESCAPE = re.compile(rb"\x1b(?:\$[()]?.|[()\-].)?", re.DOTALL)  # PS3.3 Tables C.12-3 and C.12-4
 _DEFAULT = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})
 # Single-byte sets for languages in Latin letters, in which no text looks like UTF-8.
 _LATIN = frozenset(f"{prefix} {number}" for prefix in ("ISO_IR", "ISO 2022 IR") for number in (100, 101, 109, 110, 148, 203))
@@ -98,7 +99,7 @@ def _text(raw: RawDataElement, declared: list[str]) -> tuple[DataElement, bool]:
     if not _contradicts(value, declared) and (element := _read(raw, convert_encodings(declared))):
         return element, False
     inferred = _inferred(value, declared)
-    if inferred is None or (element := _read(raw, [inferred])) is None:
+    if not inferred or (element := _read(raw, inferred)) is None:
         raise ReviewError("a text is not in the character set that the header declares, and it cannot be told which it is in")
     return element, True
 
@@ -107,19 +108,22 @@ def _contradicts(value: bytes, declared: list[str]) -> bool:
     """Whether a text has bytes that the declared character sets do not explain, though a reader would take them."""
     if all(name in _DEFAULT for name in declared):
         return True
-    if b"\x1b" in value:
-        return False
+    if escapes := _ESCAPE.findall(value):
+        return not {CODES_TO_ENCODINGS.get(escape) for escape in escapes} <= {"iso8859", *convert_encodings(declared)}
     return declared[0] in _DEFAULT or (declared[0] in _LATIN and _is(value, "utf-8"))
 
 
-def _inferred(value: bytes, declared: list[str]) -> str | None:
-    """The Python codec of the one character set that a text can be in; `None` where that cannot be told."""
+def _inferred(value: bytes, declared: list[str]) -> list[str]:
+    """The Python codecs of the character sets that a text can only be in; none where that cannot be told."""
+    if escapes := _ESCAPE.findall(value):
+        known = [CODES_TO_ENCODINGS[escape] for escape in escapes if escape in CODES_TO_ENCODINGS]
+        return ["iso8859", *dict.fromkeys(known)] if len(known) == len(escapes) else []
     if _is(value, "utf-8"):
-        return "utf8"
+        return ["utf8"]
     fitting = [codec for name in declared if (codec := _MULTI_BYTE.get(name)) and _is(value, codec)]
     if len(fitting) == 1:
-        return fitting[0]
-    return "cp1252" if not fitting and _is_western(value) else None
+        return fitting
+    return ["cp1252"] if not fitting and _is_western(value) else []
 
 
 def _is_western(value: bytes) -> bool:

@@ -201,6 +201,8 @@ def raw(name: bytes, declared: str | None) -> Dataset:
         (b"10\xb0, 5 \xb5m", None, "10°, 5 µm", True),
         ("김희중".encode("euc_kr"), "\\ISO 2022 IR 149", "김희중", True),
         ("Череп".encode(), None, "Череп", True),
+        ("山田".encode("iso2022_jp"), None, "山田", True),
+        (b"\x1b$)C" + "김희중".encode("euc_kr"), "ISO_IR 100", "김희중", True),
         ("Κρανίο".encode("iso8859-7"), "ISO_IR 126", "Κρανίο", False),
     ],
 )
@@ -222,6 +224,7 @@ def test_texts_become_utf8(value: bytes, declared: str | None, text: str, repair
         ("山田".encode("euc_jp"), "\\ISO 2022 IR 87"),
         (b"\xe4", "ISO_IR 999"),
         (b"a\x81b", "ISO_IR 100"),
+        (b"\x1b%Gx", None),  # an escape sequence that DICOM does not have
     ],
 )
 def test_texts_that_are_not_what_is_declared_go_to_a_person(value: bytes, declared: str | None) -> None:
