@@ -140,7 +140,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="wrap", function="tasks.wrap.stage:wrap_batch", key="item_key", view=WRAP_VIEW, writes=("objects",),
-        rows=16, size=256 * 10**6, pool="processors", version=2,
+        rows=16, size=256 * 10**6, pool="processors", version=3,
         settings=lambda c: (c.wrap.model_dump(mode="json"), _source_settings(c), c.project.issuer),
         unhashed=("group_files",),
     ),
@@ -151,7 +151,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="reconcile", function="tasks.reconcile.stage:reconcile_batch", key="object_key", view=RECONCILE_VIEW,
-        writes=("links", "headers"), rows=250, size=10**9, pool="processors", version=2,
+        writes=("links", "headers"), rows=250, size=10**9, pool="processors", version=3,
         settings=lambda c: (c.reconcile.model_dump(mode="json"), c.project.issuer, index_version(c)),
         group="study_instance_uid",
     ),
