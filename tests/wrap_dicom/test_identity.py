@@ -3,12 +3,16 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import RE_VALID_UID
 
+from tasks.pixel_data import read_data_set
 from tasks.uids import is_valid_uid
 from tests.wrap_dicom.conftest import Take
 from tests.wrap_dicom.objects import data_set_bytes, legacy
 from tests.wrap_dicom.test_headers import CLASS, element
+from tests.wrap_dicom.test_real import composed
 
 
 @given(st.from_regex(r"[0-9.]{1,70}", fullmatch=True) | st.from_regex(RE_VALID_UID, fullmatch=True))
@@ -101,3 +105,30 @@ def test_an_object_without_pixels_is_its_header(take: Take) -> None:
     assert {"path", "pixel_sha256", "pixel_hash_kind", "rows"}.isdisjoint(row)
     assert (row["pixel_header"], row["source_header"]) == (b"", CLASS + element(0x00100020, b"LO", b"4711"))
     assert not staging.exists()
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")
+def test_a_report_refers_to_the_image_that_got_a_new_uid(take: Take) -> None:
+    """All three UIDs of an image are none; what a report on the same disc says of it follows, and no other disc does."""
+    image = legacy()
+    image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = "1.2.3", "1.2.4", "1.2.5"
+    report, series, referenced, study = (Dataset() for _ in range(4))
+    report.SOPClassUID, report.PatientID = "1.2.840.10008.5.1.4.1.1.88.11", image.PatientID
+    report.StudyInstanceUID, report.SeriesInstanceUID, report.SOPInstanceUID = "1.2.3", "1.2.840.99.2", "1.2.840.99.3"
+    referenced.ReferencedSOPClassUID, referenced.ReferencedSOPInstanceUID = image.SOPClassUID, "1.2.5"
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = "1.2.4", Sequence([referenced])
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = "1.2.3", Sequence([series])
+    report.CurrentRequestedProcedureEvidenceSequence = Sequence([study])
+    final = {}
+    for name, dataset, group in (("image", image, "cd/1"), ("report", report, "cd/1"), ("other", image, "cd/2")):
+        (row,) = take(data_set_bytes(dataset), name, group_key=group)[0].rows["objects"]
+        final[name] = read_data_set(composed(row)["header"])
+    (study,) = final["report"].CurrentRequestedProcedureEvidenceSequence
+    (series,) = study.ReferencedSeriesSequence
+    uids = (study.StudyInstanceUID, series.SeriesInstanceUID, series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+    assert uids == tuple(
+        final["image"][keyword].value for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    )
+    assert final["report"].StudyInstanceUID == final["image"].StudyInstanceUID
+    assert all(is_valid_uid(uid) for uid in uids)
+    assert final["other"].SOPInstanceUID != final["image"].SOPInstanceUID
