@@ -98,7 +98,7 @@ class Keys:
 def make_keys(records: pa.Table) -> Keys:
     """The keys of a table with the columns `COMPARED`."""
     rows, _, keys = _hashed(records, [*_blocking_sql(), *(_count_sql(column) for column in COUNTED)])
-    order = np.lexsort((rows, keys))
+    order = np.argsort(keys, kind="stable")  # rows come in order
     return Keys(keys[order], rows[order].astype(np.uint32))
 
 
