@@ -20,6 +20,7 @@ from flows.stages import STAGES, Stage
 from tasks.configuration import Configuration, EmbeddedTarget, read_configuration
 from tasks.errors import StageBlockedError
 from tasks.scan.listing import write_listing
+from tasks.sources import unpacked_folder
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.lock import run_lock
 from tasks.workspace.reading import balance_of
@@ -69,6 +70,7 @@ def run(
                     blocked |= _flow(
                         configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
                     )
+        shutil.rmtree(unpacked_folder(workspace.root), ignore_errors=True)
         snapshot = read_snapshot(workspace.log, snapshot)
         counted = balance_of(workspace, snapshot)
         with connect(workspace) as connection:
@@ -159,8 +161,9 @@ def _staged(pending: Pending, workspace: Workspace) -> int:
     """Bytes of staged pixels; what an interrupted run left there and nothing needs is removed."""
     files = pa.table({"path": [str(file.relative_to(workspace.staging)) for file in workspace.staging.glob("*/*")]}, _PATHS)
     pending.connection.register("staged_files", files)
-    needed = "SELECT path FROM objects WHERE state <> 'verified' AND path IS NOT NULL"
+    needed = "SELECT path FROM objects WHERE state NOT IN ('verified', 'withdrawn') AND path IS NOT NULL"
     for (path,) in pending.execute(f"SELECT path FROM staged_files WHERE path NOT IN ({needed})"):
         (workspace.staging / path).unlink()
     pending.connection.unregister("staged_files")
-    return int(pending.execute("SELECT coalesce(sum(bytes), 0)::BIGINT FROM objects WHERE state <> 'verified'")[0][0])
+    waiting = "SELECT coalesce(sum(bytes), 0)::BIGINT FROM objects WHERE state NOT IN ('verified', 'withdrawn')"
+    return int(pending.execute(waiting)[0][0])
