@@ -145,6 +145,11 @@ def _review(parser: _Parser) -> None:
     decide.add_argument("--by", required=True, metavar="NAME", help="who decides")
     decide.add_argument("--reason", required=True, help="why")
     decide.add_argument("--answers", metavar="FINGERPRINT", help="of the link that was seen; a stale one is refused")
+    export = _add(actions, "export", "review_export", "the queue as a sheet to fill in", "filmroom review export queue.xlsx")
+    _configured(export).add_argument("file", type=Path, metavar="FILE", help="a new file, .csv or .xlsx")
+    taken = _add(actions, "import", "review_import", "records the decisions in a sheet", "filmroom review import queue.xlsx")
+    _configured(taken).add_argument("file", type=Path, metavar="FILE", help="the sheet, filled in")
+    taken.add_argument("--by", metavar="NAME", default="", help="who decides, where a row does not say")
 
 
 def _audit(parser: _Parser) -> None:

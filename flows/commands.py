@@ -159,7 +159,7 @@ def _plain(value: Any) -> Any:
 
 def review_list(options: argparse.Namespace) -> int:
     """`filmroom review list`."""
-    from flows.review import waiting
+    from flows.review.desk import waiting
 
     _, workspace = _opened(options)
     with open_views(workspace) as connection:
@@ -173,7 +173,7 @@ def review_list(options: argparse.Namespace) -> int:
 
 def review_show(options: argparse.Namespace) -> int:
     """`filmroom review show KEY`."""
-    from flows.review import shown
+    from flows.review.desk import shown
 
     _, workspace = _opened(options)
     with open_views(workspace) as connection:
@@ -183,15 +183,46 @@ def review_show(options: argparse.Namespace) -> int:
 
 def review_decide(options: argparse.Namespace) -> int:
     """`filmroom review decide KEY`."""
-    from flows.review import Decision, decide
+    from flows.review.decisions import Decision, decide
 
     configuration, workspace = _opened(options)
     choices = {"link": options.link, "new patient": options.new_patient, "nobody": options.nobody, "undo": options.undo}
     name, value = next((name, value) for name, value in choices.items() if value)
     decision = Decision(options.key, name, value if isinstance(value, str) else "", options.by, options.reason, options.answers)
     number = decide(configuration, workspace, decision)
-    print(f"decided, commit {number}: it takes effect with the next filmroom run")
+    print("the record has this decision already" if number is None else _decided(number))
     return 0
+
+
+def _decided(commit: int) -> str:
+    return f"decided, commit {commit}: it takes effect with the next filmroom run"
+
+
+def review_export(options: argparse.Namespace) -> int:
+    """`filmroom review export FILE`."""
+    from flows.review.sheets import write_sheet
+
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        rows = write_sheet(connection, options.file)
+    print(f"{rows} rows written to {options.file}: it holds patients, keep it as the workspace is kept")
+    return 0
+
+
+def review_import(options: argparse.Namespace) -> int:
+    """`filmroom review import FILE`."""
+    from flows.review.decisions import record
+    from flows.review.sheets import read_sheet
+
+    configuration, workspace = _opened(options)
+    found = read_sheet(options.file, options.by)
+    done = record(configuration, workspace, [decision for _, decision in found])
+    for number, why in done.refused:
+        print(f"filmroom: line {found[number][0]}: {why}", file=sys.stderr)
+    print(f"{done.recorded} recorded, {len(done.known)} in the record already, {len(done.refused)} refused")
+    if done.commit is not None:
+        print(_decided(done.commit))
+    return 1 if done.refused else 0
 
 
 def audit_verify(options: argparse.Namespace) -> int:
@@ -211,7 +242,7 @@ def audit_verify(options: argparse.Namespace) -> int:
 
 def audit_show(options: argparse.Namespace) -> int:
     """`filmroom audit show KEY`."""
-    from flows.review import history
+    from flows.review.desk import history
 
     _, workspace = _opened(options)
     with open_views(workspace) as connection:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pydicom
 
-from flows.review import Decision, decide
+from flows.review.decisions import Decision, decide
 from tasks.configuration import read_configuration
 from tasks.workspace.layout import Workspace
 from tests.orthanc import Orthanc, start_orthanc

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.review import Decision, decide
+from flows.review.decisions import Decision, decide
 from tasks.configuration import read_configuration
 from tasks.errors import ConfigurationError
 from tasks.schemas import TABLES

@@ -1,33 +1,11 @@
-"""The review desk: what waits for a person, the evidence, the decision, and the history of a key.
-
-A decision is committed like any other row; it names the fingerprint of the link it answers, and a stale one is refused.
-"""
+"""What waits for a person, the evidence about it, and the history of a key."""
 
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
-from tasks.configuration import Configuration
 from tasks.errors import ConfigurationError
-from tasks.workspace.commit import commit
-from tasks.workspace.layout import Workspace
-from tasks.workspace.reading import open_views
-from tasks.workspace.writer import put_rows
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a person decided about a study; `decision` as in the `decisions` table."""
-
-    study_instance_uid: str
-    decision: str
-    value: str
-    decided_by: str
-    reason: str
-    answers: str | None
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
@@ -71,38 +49,6 @@ def shown(connection: duckdb.DuckDBPyConnection, key: str) -> dict[str, Any]:
         [key],
     )
     return {"key": key, "link": links[0] if links else None, "objects": objects, "findings": findings}
-
-
-def decide(configuration: Configuration, workspace: Workspace, decision: Decision) -> int:
-    """Commits a decision and gives back the commit's number.
-
-    Raises `ConfigurationError` where the study is unknown, loaded already, or its link changed since it was seen.
-    """
-    uid = decision.study_instance_uid
-    with open_views(workspace) as connection:
-        links = _rows(connection, "SELECT fingerprint FROM links WHERE study_instance_uid = ?", [uid])
-        loaded = connection.execute(
-            "SELECT count(*) FROM objects WHERE study_instance_uid = ? AND state = 'verified'", [uid]
-        ).fetchone()
-    if not links:
-        raise ConfigurationError(f"no link to decide about for {uid}: see filmroom review list")
-    if loaded and loaded[0]:
-        raise ConfigurationError(f"{uid} is in the PACS: withdraw it there first")
-    current = links[0]["fingerprint"]
-    if decision.answers is not None and decision.answers != current:
-        raise ConfigurationError(f"the link of {uid} changed since it was seen: look at it again with filmroom review show")
-    at = datetime.now(UTC)
-    row = {
-        "study_instance_uid": uid,
-        "decided_at": configuration.project.now or at,
-        "decision": decision.decision,
-        "value": decision.value,
-        "decided_by": decision.decided_by,
-        "reason": decision.reason,
-        "answers": current,
-    }
-    piece = put_rows(workspace, {"decisions": [row]}, action="decide", actor=decision.decided_by, at=at)
-    return commit(workspace, [piece]).number
 
 
 def history(connection: duckdb.DuckDBPyConnection, key: str) -> list[dict[str, Any]]:
