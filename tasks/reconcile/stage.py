@@ -101,7 +101,9 @@ def _by_person(rows: Sequence[Row], index: PatientIndex, issuer: str) -> Verdict
             return Verdict("none", "decided: belongs to nobody in the index")
         case "link" | "new patient" as kind:
             value = rows[0]["decision_value"]
-            known = index.with_identifier(value or "")
+            having = index.with_identifier(value or "")
+            # Who has the number now is meant, not who had it.
+            known = [one for one in having if normal_identifier(one.patient_id) == normal_identifier(value)] or having
             if len(known) == 1:
                 return Verdict("person", "linked by a person", known[0])
             if kind == "new patient" and not known and normal_identifier(value):
