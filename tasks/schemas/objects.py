@@ -104,6 +104,12 @@ OBJECTS = Table(
             column(
                 "image_laterality", TEXT, "Image Laterality (0020,0062), where one of them names one paired part and its side"
             ),
+            column(
+                "original_to_keep",
+                FLAG,
+                "whether the film itself has to be kept though it is digitized: a mammogram, by modality or body part "
+                "(21 CFR 900.12(c)(4): the original mammogram)",
+            ),
             column("view", TEXT, "the view, as Code Meaning of CID 4010, where one of them names it"),
             column("rows", NUMBER, "Rows (0028,0010)"),
             column("columns", NUMBER, "Columns (0028,0011)"),

@@ -15,6 +15,7 @@ from PIL import Image
 from tasks.pixel_data import decoded_frames, read_data_set
 from tests.wrap_film.beds import Lying, bed_of, compose, laid_out, synthetic_film
 from tests.wrap_film.objects import whole_object
+from tests.wrap_film.test_objects import picture, pil
 
 Wrap = Callable[..., Any]
 
@@ -90,3 +91,18 @@ def test_a_jpeg_is_turned_by_a_presentation_state_beside_it(wrap: Wrap, tmp_path
     assert state["object_key"] != film["object_key"]
     assert not [name for name in state if name.startswith("qc_")]  # the film's measures count once
     assert (header.PresentationCreationDate, header.PresentationCreationTime) == ("", "")  # no clock in what wrap makes
+
+
+@pytest.mark.parametrize(
+    ("listing", "kept"),
+    [
+        ({"modality": "MG"}, True),
+        ({"body_part": "BREAST"}, True),
+        ({"modality": "RG", "body_part": "CHEST"}, False),
+        ({}, False),
+    ],
+)
+def test_the_film_of_a_mammogram_has_to_be_kept(listing: dict[str, str], kept: bool, wrap: Wrap) -> None:
+    outcome, _ = wrap("a.png", pil(picture(8), "PNG"), row={"listing": json.dumps(listing)})
+    (row,) = outcome.rows["objects"]
+    assert row["original_to_keep"] is kept

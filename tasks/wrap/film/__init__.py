@@ -184,6 +184,7 @@ def _row(row: Row, key: str, header: Dataset, facts: FilmFacts, listing: dict[st
         "source_trailer": b"",
         "source_transfer_syntax_uid": str(ExplicitVRLittleEndian),
         "modality": str(header.Modality),
+        "original_to_keep": header.Modality == "MG" or facts.examination.body_part == "BREAST",
         **fact_columns(facts, listing, stored),
     }
 
