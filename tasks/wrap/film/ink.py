@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_LITTLE_GRAIN = 0.8  # pixels of a line that is cut out for reading
+_LITTLE_GRAIN, _MUCH_GRAIN = 1.2, 1.6  # pixels of a line that is cut out for reading
 _FULL = 97  # percentile of a line's ink that is black
 _FAINTEST = 0.25  # of that: ink that is made black where there is no darker
 
@@ -25,16 +25,18 @@ def ink_of(picture: NDArray[np.uint8], window: int, grain: float) -> NDArray[np.
 def on_even_ground(line: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
     """A line of text with dark letters on white, whatever shades lie behind them; the darkest are black."""
     ink = ink_of(line, window, _LITTLE_GRAIN)
-    return _on_white(ink, max(1.0, float(np.percentile(ink, _FULL))))
+    return _on_white(ink, float(np.percentile(ink, _FULL)))
 
 
 def evenly_inked(line: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
-    """A line of text with black letters on white, be they darker in one place than in another."""
-    ink = ink_of(line, window, _LITTLE_GRAIN)
-    nearby = cv2.dilate(cv2.GaussianBlur(ink, (0, 0), 2 * _LITTLE_GRAIN), np.ones((line.shape[0], window), np.uint8))
+    """A line of text with black letters on white, be they darker in one place than in another, and with less grain."""
+    ink = ink_of(line, window, _MUCH_GRAIN)
+    nearby = cv2.dilate(cv2.GaussianBlur(ink, (0, 0), _MUCH_GRAIN), np.ones((line.shape[0], window), np.uint8))
     strength = cv2.GaussianBlur(nearby.astype(np.float32), (0, 0), window / 2)
-    return _on_white(ink, np.maximum(strength, max(1.0, _FAINTEST * float(np.percentile(ink, _FULL)))))
+    return _on_white(ink, np.maximum(strength, _FAINTEST * float(np.percentile(ink, _FULL))))
 
 
 def _on_white(ink: NDArray[np.uint8], black: float | NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(255 - np.minimum(ink * (np.float32(255) / black), 255), dtype=np.uint8)
+    """The picture of some ink: white where there is no more than most places have by grain alone."""
+    grain = np.float32(np.median(ink))
+    return np.asarray(255 - np.clip((ink - grain) * (255 / np.maximum(black - grain, 1)), 0, 255), dtype=np.uint8)

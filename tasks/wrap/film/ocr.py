@@ -117,8 +117,22 @@ def _most_alike(pairs: Sequence[Pair]) -> Pair:
         for other in others:
             if one.letters and not _differ(one, other):
                 return one, other
-    one, other = (max(reads, key=lambda read: (bool(read.words), read.confidence)) for reads in (ones, others))
+    one, other = map(_surest, (ones, others))
+    if not one.words:
+        other = _read_again(other, others)
+    elif not other.words:
+        one = _read_again(one, ones)
     return one, other
+
+
+def _surest(reads: Sequence[TextLine]) -> TextLine:
+    return max(reads, key=lambda read: (bool(read.words), read.confidence))
+
+
+def _read_again(surest: TextLine, reads: Sequence[TextLine]) -> TextLine:
+    """The surest reading of a line, confirmed by the surest of those of other preparations that say the same."""
+    same = [read for read in reads if read is not surest and read.text == surest.text]
+    return _joint(surest, _surest(same)) if same else surest
 
 
 def _but_for_ends(read: TextLine, line: Line, way: Way) -> TextLine:
