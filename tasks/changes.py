@@ -42,8 +42,14 @@ def stood_twice(element: bytes, path: str) -> Change:
 
 def renamed(tag: int, vr: str, now: str) -> Change:
     """The value of an element stays and its VR becomes another one."""
-    why = "the VR of the data dictionary" if vr else "its VR was missing or one that DICOM does not know"
-    return replaced(tag, "", vr, now, why, None) | {"encoding": "VR"}
+    return encoded_otherwise(
+        tag, vr, now, "the VR of the data dictionary" if vr else "its VR was missing or one that DICOM does not know"
+    )
+
+
+def encoded_otherwise(tag: int, before: str, now: str, why: str) -> Change:
+    """How an element is encoded is taken, or made, otherwise than it was written."""
+    return replaced(tag, "", before, now, why, None) | {"encoding": "mended"}
 
 
 def alters_a_value(change: Change) -> bool:

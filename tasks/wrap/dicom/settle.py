@@ -16,7 +16,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from tasks.changes import Change, replaced, settled_otherwise
+from tasks.changes import encoded_otherwise, settled_otherwise
 from tasks.errors import QuarantineError, ReviewError
 from tasks.pixel_codecs import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, NATIVE, VIDEO
 from tasks.pixel_data import read_data_set
@@ -125,9 +125,7 @@ def _uncompressed(legacy: LegacyObject) -> LegacyObject:
 
 
 def _declared(legacy: LegacyObject, syntax: UID, why: str) -> LegacyObject:
-    change: Change = replaced(_TRANSFER_SYNTAX, "", str(legacy.syntax), str(syntax), why, None) | {
-        "encoding": "transfer syntax"
-    }
+    change = encoded_otherwise(_TRANSFER_SYNTAX, str(legacy.syntax), str(syntax), why)
     return replace(legacy, syntax=syntax, changes=(*legacy.changes, change))
 
 
