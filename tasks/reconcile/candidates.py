@@ -50,7 +50,7 @@ class Candidate:
 
     `strangers` is how many people, other than this one, an index of this size is expected to hold by chance with the name and
     the birth date asked for; `ordered`: an order with the accession number asked for was placed for the person; `address`: the
-    one asked for is the person's; `shared`: the person's number is, or was, somebody else's too.
+    one asked for, or the telephone, is the person's; `shared`: the person's number is, or was, somebody else's too.
     """
 
     person: Person
@@ -88,6 +88,7 @@ def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float)
     weights = match_weights(records, beside, frequencies, 1 / max(index.size, _SMALLEST_INDEX))
     kept = (weights >= np.log2(min(least, _RIVAL))) | _same(records, beside, "patient_id")
     address = _same(records, beside, "street") & (_same(records, beside, "postcode") | _same(records, beside, "city"))
+    address |= _same(records, beside, "phone")
     ordered = index.ordered([query.accession for query in queries])
     strangers = index.size * shares["family"] * shares["given"] * shares["birth_date"]
     facts = {"address": _pairs(rows[address], persons[address]), "ordered": _pairs(*ordered)}

@@ -56,7 +56,7 @@ def compared(spelled: pa.Table) -> pa.Table:
         "street": _each(spelled["street"], _plain),
         "city": _each(spelled["city"], _plain),
         "postcode": _each(spelled["postcode"], normal_identifier),
-        "phone": _each(spelled["phone"], _digits),
+        "phone": _each(spelled["phone"], _telephone),
     }
     return pa.table(columns, schema=COMPARED)
 
@@ -92,8 +92,10 @@ def _plain(text: str | None) -> str | None:
     return " ".join(words) or None
 
 
-def _digits(text: str | None) -> str | None:
-    return "".join(c for c in text or "" if "0" <= c <= "9") or None
+def _telephone(text: str | None) -> str | None:
+    """The last seven digits of a number: with or without area code, country code and trunk prefix it is the same one."""
+    digits = "".join(c for c in text or "" if "0" <= c <= "9")
+    return digits[-7:] if len(digits) >= 7 else None
 
 
 def _each(column: Column, function: Callable[[str | None], object], kind: pa.DataType = _TEXT) -> Column:

@@ -1,6 +1,7 @@
 """The reconcile stage: whose a study is, by a person's decision or by the policy, and the final headers of what is linked."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -158,7 +159,19 @@ def _query(rows: Sequence[Row]) -> Query:
         birth_date=values["birth_date"],
         sex=values["sex"],
         accession=_alike(rows, "accession", normal_identifier),
+        **_reached_at(rows[0]),
     )
+
+
+def _reached_at(row: Row) -> dict[str, str]:
+    """Where a legacy object's header says that the patient lives and can be rung up."""
+    if row["kind"] == "film":
+        return {}
+    header = read_data_set(row["source_header"])
+    street, city, *_ = [*re.split(r"[,^\r\n]+", str(header.get("PatientAddress") or "")), "", ""]
+    phones = header.get("PatientTelephoneNumbers") or ""
+    phone = phones if isinstance(phones, str) else str(phones[0])
+    return {name: text.strip() for name, text in (("street", street), ("city", city), ("phone", phone)) if text.strip()}
 
 
 def _most(rows: Sequence[Row], field: str) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 
 from tasks.errors import StageBlockedError
 from tasks.reconcile.assemble import TWO_CONTENTS, assemble_batch
@@ -11,7 +12,7 @@ from tasks.reconcile.policy import UNPROVED
 from tasks.reconcile.stage import index_settings, reconcile_batch
 from tasks.stage import Outcome
 
-from .rows import INDEX_HEAD, NOW, PERSON, assembled, context, film, film_header, true_films
+from .rows import INDEX_HEAD, NOW, PERSON, assembled, context, film, film_header, legacy, true_films
 
 READ = {"patient_name": "O'NEIL^MARY ANN", "patient_id": "1001", "birth_date": "19310312", "study_date": "19600101"}
 DECIDED = {"decided_by": "reviewer", "decided_at": NOW, "decision_reason": "saw the jacket"}
@@ -119,3 +120,19 @@ def test_real_films_with_perfect_labels_have_no_wrong_link(realdata: Path, tmp_p
     assert len(linked) >= 0.8 * sum(owner != "" for owner in owners.values())
     secrets = {owner for owner in owners.values() if owner}
     assert not any(secret in o.reason for o in outcomes for secret in secrets)
+
+
+def test_a_legacy_header_without_a_number_is_linked_by_the_telephone_it_gives(tmp_path: Path) -> None:
+    index = INDEX_HEAD.replace("issuer", "issuer,phone") + PERSON.strip() + ",+1 555 0100 200\n"
+    said = {"patient_name": "O'NEIL^MARY ANN", "birth_date": "19310312", "study_date": "19600101"}
+    for phone, decision in (("555-0100-200", "auto"), ("555-0100-999", "review"), ("", "review")):
+        header = Dataset()
+        header.SOPClassUID, header.SOPInstanceUID, header.PatientTelephoneNumbers = (
+            "1.2.840.10008.5.1.4.1.1.7",
+            "1.2.3.4",
+            phone,
+        )
+        rows = [legacy("a", "1.2.3", "1.2.3.4", header, **said)]
+        ctx = context(tmp_path, index)
+        (outcome,) = reconcile_batch(assembled(rows, assemble_batch(rows, ctx)), ctx)
+        assert outcome.rows["links"][0]["decision"] == decision
