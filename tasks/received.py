@@ -1,8 +1,8 @@
 """Objects received from a legacy PACS, as files (PS3.10) in the workspace until `wrap` has taken them over.
 
 A file is named after its item and the SHA-256 of its content. So what an interrupted run received is found again and known to
-be whole, and what a power failure tore is not taken for it. All of it can be asked for again: deleting it loses nothing but
-time.
+be whole, and what a power failure tore is not taken for it. All of it can be asked for again: losing it costs nothing but time,
+so nothing is synced.
 
 The path of such an item is `STUDY/SERIES/INSTANCE`, the UIDs as the PACS has them.
 """
@@ -56,9 +56,8 @@ def received_file(workspace: Path, source: str, path: str, sha256: str) -> Path:
     return _folder(workspace, source, path) / f"{item_key(source, path)}-{sha256}.dcm"
 
 
-def keep(workspace: Path, source: str, path: str, received: Received) -> KeptObject:
-    """Writes an object under its name; `sync` makes it durable."""
-    content = as_file(received)
+def keep(workspace: Path, source: str, path: str, content: bytes) -> KeptObject:
+    """Puts a file that `as_file` made down under its name, whole."""
     sha256 = hashlib.sha256(content).hexdigest()
     final = received_file(workspace, source, path, sha256)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -66,9 +65,15 @@ def keep(workspace: Path, source: str, path: str, received: Received) -> KeptObj
     try:
         temporary.write_bytes(content)
         temporary.rename(final)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
-    return KeptObject(path, received.sop_class_uid, final, len(content), sha256)
+        raise
+    return KeptObject(path, _sop_class(content), final, len(content), sha256)
+
+
+def is_any_kept(workspace: Path, source: str, study_path: str) -> bool:
+    """Whether anything of a study was received before."""
+    return _folder(workspace, source, study_path).is_dir()
 
 
 def kept(workspace: Path, source: str, paths: list[str]) -> dict[str, KeptObject]:
@@ -88,16 +93,6 @@ def kept(workspace: Path, source: str, paths: list[str]) -> dict[str, KeptObject
         else:
             found[by_key[key]] = KeptObject(by_key[key], _sop_class(content), file, len(content), sha256)
     return found
-
-
-def sync(objects: list[KeptObject]) -> None:
-    """Makes objects and their names durable, once for all of them."""
-    for path in [*(kept_object.file for kept_object in objects), *sorted({k.file.parent for k in objects})]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def as_file(received: Received) -> bytes:

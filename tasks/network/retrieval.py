@@ -83,7 +83,7 @@ class Retriever:
     def __init__(self, peer: Peer):
         self.peer = peer
         self._association: Association | None = None
-        self._classes: tuple[str, ...] = ()
+        self._classes = STORAGE_CLASSES[:MOST_CLASSES]
 
     def association(self, classes: Iterable[str] = ()) -> Association:
         """An association by which objects of these SOP classes may come, and queries go."""
@@ -94,11 +94,11 @@ class Retriever:
             self._association = associate(self.peer, _contexts(self._classes, _IMAGES))
         return self._association
 
-    def study(self, uid: str, classes: Sequence[str], receive: Callable[[Received], None]) -> None:
-        """Asks for a whole study of at most `MOST_CLASSES` SOP classes. What has come `receive` knows."""
+    def study(self, uid: str, receive: Callable[[Received], None]) -> None:
+        """Asks for a whole study; objects of other SOP classes than those asked for last do not come."""
         identifier = Dataset()
         identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", uid
-        self._get(self.association(classes), identifier, receive)
+        self._get(self.association(), identifier, receive)
 
     def objects(self, objects: Sequence[Wanted], classes: Sequence[str], receive: Callable[[Received], None]) -> None:
         """Asks for objects by their UIDs, series by series; of which of these SOP classes they are, is the peer's to say."""
@@ -111,7 +111,6 @@ class Retriever:
         """Asks for each object by itself, in every transfer syntax there is."""
         for sop_class in sorted({wanted.sop_class for wanted in objects}):
             self.close()
-            self._classes = ()
             self._association = associate(self.peer, _contexts([sop_class], _EVERY))
             for wanted in objects:
                 if wanted.sop_class == sop_class:

@@ -35,6 +35,7 @@ def instance(study: int, series: int, number: int, date: str = "19990102", time:
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
     noise = np.random.default_rng([study, series, number]).integers(0, 4096, (32, 32))
     dataset.PixelData = noise.astype("<u2").tobytes()
+    dataset["PixelData"].VR = "OW"
     return dataset
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import tasks.scan.pacs.study
+import tasks.scan.pacs.arrivals
 from tasks import received
 from tasks.errors import NextRunError, RetryLaterError, StageBlockedError
 from tasks.network.retrieval import Retriever
@@ -78,13 +78,15 @@ def test_what_is_deleted_on_the_way_is_told(tmp_path: Path, orthanc: Orthanc, mo
     emptying = Emptying(tmp_path / "w", orthanc.dicom_port)
     rows = emptying.listing()
     orthanc.rest(f"/instances/{orthanc_key(orthanc, held[0])}", "DELETE")  # before its study is asked for
-    study = Retriever.study
+    objects = Retriever.objects
 
-    def delete_first(self, uid, classes, receive):
-        orthanc.rest(f"/instances/{orthanc_key(orthanc, held[1])}", "DELETE")  # after it was listed
-        study(self, uid, classes, receive)
+    def delete_first(self, *arguments):
+        if found := orthanc.rest("/tools/lookup", "POST", str(held[1].SOPInstanceUID).encode()):
+            orthanc.rest(f"/instances/{found[0]['ID']}", "DELETE")  # after it was listed
+        objects(self, *arguments)
 
-    monkeypatch.setattr(Retriever, "study", delete_first)
+    monkeypatch.setattr(Retriever, "study", lambda *_: None)
+    monkeypatch.setattr(Retriever, "objects", delete_first)
     counted = "waiting", "counted by the PACS, not listed and not received"
     assert emptying.items(rows) == {
         path_of(held[1]): MISSING,
@@ -110,14 +112,14 @@ def test_a_lost_connection_costs_no_object_twice(tmp_path: Path, orthanc: Orthan
     emptying = Emptying(tmp_path / "w", orthanc.dicom_port)
     kept: list[str] = []
 
-    def lose_the_eighth(workspace, source, path, came):
+    def lose_the_eighth(workspace, source, path, content):
         if len(kept) == 7:
             kept.append("lost")
             raise RetryLaterError("lost")
         kept.append(path)
-        return received.keep(workspace, source, path, came)
+        return received.keep(workspace, source, path, content)
 
-    monkeypatch.setattr(tasks.scan.pacs.study, "keep", lose_the_eighth)
+    monkeypatch.setattr(tasks.scan.pacs.arrivals, "keep", lose_the_eighth)
     [outcome] = emptying.scan()
     assert (outcome.outcome, outcome.again, outcome.rows) == ("waiting", True, {})
     assert emptying.items() == {path_of(dataset): ("done", "") for dataset in held}
