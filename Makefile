@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile bench-fuzz bench-load clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile bench-fuzz bench-load bench-scan bench-iod iod-tables clean
 
 venv: $(STAMP)
 
@@ -61,6 +61,20 @@ bench-fuzz: venv
 
 bench-load: venv
 	$(BIN)/python -m benchmarks.load
+
+bench-scan: venv
+	$(BIN)/python -m benchmarks.scan
+
+bench-iod: venv
+	$(BIN)/python -m benchmarks.iod
+
+# The tables of the IOD check, from the packages that have the standard's: in an environment of their own, for the product needs none.
+iod-tables:
+	$(PYTHON) -m venv build/iod
+	build/iod/bin/pip install --quiet dicom-standard==0.1.0 dicom-validator==0.9.0
+	build/iod/bin/pip download --quiet --no-deps --dest build/iod highdicom==0.28.2
+	unzip -qo build/iod/highdicom-*.whl 'highdicom/_standard/*' -d build/iod
+	build/iod/bin/python -m data.iod build/iod/standard build/iod/highdicom/_standard/anatomic_regions.json tasks/validate/iod/tables.json
 
 clean:
 	rm -rf demo build dist *.egg-info

@@ -21,6 +21,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from tasks.errors import QuarantineError
+from tasks.header_scan import scan_head, wanted
 from tasks.printable import printable_path, raw_path
 from tasks.scan.items import NOTHING, item_outcome
 from tasks.scan.recognise import Recognised
@@ -32,6 +34,7 @@ LARGEST = 2**28  # bytes of one that is read; some 500,000 records
 _INACTIVE = 0
 _MISSING = Recognised("application/dicom", "dicom", "waiting", "listed by DICOMDIR, not received")
 _CLASS, _INSTANCE = "SOP Class UID", "SOP Instance UID"
+_UIDS = wanted(["MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "SOPClassUID", "SOPInstanceUID"])
 
 
 @dataclass(frozen=True)
@@ -117,16 +120,14 @@ def _conflict(reference: Reference, head: bytes) -> str | None:
 
 
 def _uids(head: bytes) -> tuple[set[str], set[str]]:
-    tags = ("SOPClassUID", "SOPInstanceUID")
+    """The SOP Class UIDs and the SOP Instance UIDs of file meta and data set."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(io.BytesIO(head), force=True, stop_before_pixels=True, specific_tags=list(tags))
-            meta = dataset.file_meta
-            both = [{meta.get(f"MediaStorage{tag}"), dataset.get(tag)} - {None, ""} for tag in tags]
-    except Exception:  # what is wrong with the object is said where it is read
+        values = scan_head(head, _UIDS)
+    except QuarantineError:  # what is wrong with the object is said where it is read
         return set(), set()
-    return {str(uid) for uid in both[0]}, {str(uid) for uid in both[1]}
+    pairs = (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID"))
+    classes, instances = ({values[keyword] for keyword in pair if values.get(keyword)} for pair in pairs)
+    return classes, instances
 
 
 def directory_items(
