@@ -1,4 +1,4 @@
-"""Damaged files: nothing crashes or stands still, up to the final header; the pixels taken over are those that pydicom reads."""
+"""Damaged files: nothing crashes or stands still, up to the final header; pixels taken over are those that pydicom reads."""
 
 import hashlib
 import time
