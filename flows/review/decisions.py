@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tasks.configuration import Configuration
 from tasks.errors import ConfigurationError
+from tasks.workspace.clerical import CHECKS
 from tasks.workspace.commit import commit
 from tasks.workspace.layout import Workspace
 from tasks.workspace.reading import open_views
@@ -49,6 +50,15 @@ class Recorded:
     refused: tuple[tuple[int, str], ...]
 
 
+@dataclass(frozen=True)
+class _Study:
+    """Fingerprint of the study's link, whether it was made automatically, whether the study is in the PACS."""
+
+    fingerprint: str | None
+    is_automatic: bool
+    is_loaded: bool
+
+
 def decide(configuration: Configuration, workspace: Workspace, decision: Decision) -> int | None:
     """Commits one decision and gives back the commit's number, `None` where the record has it already.
 
@@ -71,39 +81,41 @@ def record(configuration: Configuration, workspace: Workspace, decisions: Sequen
     known: list[int] = []
     accepted: dict[str, tuple[Decision, str]] = {}
     for number, decision in enumerate(decisions):
-        fingerprint, is_loaded, is_known = seen[number]
+        study, is_known = seen[number]
         if is_known:
             known.append(number)
-        elif why := _objection(decision, fingerprint, is_loaded):
+        elif why := _objection(decision, study):
             refused.append((number, why))
         elif decision.study_instance_uid in accepted:
             refused.append((number, f"{decision.study_instance_uid} is decided about twice: say once what holds"))
         else:
-            accepted[decision.study_instance_uid] = decision, fingerprint or ""
+            accepted[decision.study_instance_uid] = decision, study.fingerprint or ""
     commit_number = _committed(configuration, workspace, list(accepted.values())) if accepted else None
     return Recorded(commit_number, len(accepted), tuple(known), tuple(refused))
 
 
-def _objection(decision: Decision, fingerprint: str | None, is_loaded: bool) -> str | None:
+def _objection(decision: Decision, study: _Study) -> str | None:
     uid = decision.study_instance_uid
-    if decision.decision not in WITH_VALUE + WITHOUT_VALUE:
-        return f"a decision about {uid} is none of {', '.join(WITH_VALUE + WITHOUT_VALUE)}"
+    if decision.decision not in WITH_VALUE + WITHOUT_VALUE + CHECKS:
+        return f"a decision about {uid} is none of {', '.join(WITH_VALUE + WITHOUT_VALUE + CHECKS)}"
     if (decision.decision in WITH_VALUE) != bool(decision.value):
         needs = "needs a Patient ID as its value" if decision.decision in WITH_VALUE else "takes no value"
         return f"{decision.decision!r} about {uid} {needs}"
     if not decision.decided_by or not decision.reason:
         return f"the decision about {uid} does not say who decides and why"
-    if fingerprint is None:
+    if study.fingerprint is None:
         return f"no link to decide about for {uid}: see filmroom review list"
-    if is_loaded:
+    if decision.decision in CHECKS and not study.is_automatic:
+        return f"{uid} is not linked automatically: {decision.decision!r} is said of such links"
+    if study.is_loaded and decision.decision not in CHECKS:
         return f"{uid} is in the PACS: withdraw it there first"
-    if decision.answers is not None and decision.answers != fingerprint:
+    if decision.answers is not None and decision.answers != study.fingerprint:
         return f"the link of {uid} changed since it was seen: look at it again with filmroom review show"
     return None
 
 
-def _seen(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> list[tuple[str | None, bool, bool]]:
-    """Of each decision: the fingerprint of its study's link, whether the study is loaded, whether the record has the decision.
+def _seen(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> list[tuple[_Study, bool]]:
+    """Of each decision: how its study stands, and whether the record has the decision.
 
     One without `answers` is never had: it may be meant again.
     """
@@ -112,11 +124,11 @@ def _seen(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) 
     connection.register("given", pa.table({"number": pa.array(range(len(decisions)), pa.int64()), **columns}))
     rows = connection.execute(f"""
         WITH loaded AS (SELECT DISTINCT study_instance_uid FROM objects WHERE state = 'verified')
-        SELECT l.fingerprint, g.study_instance_uid IN (FROM loaded),
+        SELECT l.fingerprint, coalesce(l.decision = 'auto', false), g.study_instance_uid IN (FROM loaded),
                EXISTS (SELECT 1 FROM decisions d WHERE {" AND ".join(f"d.{name} = g.{name}" for name in names)})
         FROM given g LEFT JOIN links l USING (study_instance_uid) ORDER BY g.number""").fetchall()
     connection.unregister("given")
-    return [(fingerprint, bool(is_loaded), bool(is_known)) for fingerprint, is_loaded, is_known in rows]
+    return [(_Study(*study), bool(is_known)) for *study, is_known in rows]
 
 
 def _committed(configuration: Configuration, workspace: Workspace, accepted: Sequence[tuple[Decision, str]]) -> int:

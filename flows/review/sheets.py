@@ -1,8 +1,9 @@
-"""The review queue as a sheet, CSV or XLSX, that a person fills in and sends back.
+"""The review queue, and samples of automatic links, as sheets (CSV or XLSX) that a person fills in and sends back.
 
 A row stands for a study (or an item in none), with what was read, the likeliest candidates, and the fingerprint that its
-decision answers. Whoever decides writes `decision` (link, new patient, nobody), `value` (the Patient ID), `decided_by` and
-`decision_reason`; rows without a decision stay as they are. The sheet holds patients: it is made for its owner's eyes alone.
+decision answers. Whoever decides writes `decision` (link, new patient, nobody; of a sample right or wrong), `value` (a Patient
+ID), `decided_by` and `decision_reason`; rows without a decision stay as they are. A sheet holds patients: it is made for its
+owner's eyes alone.
 """
 
 import csv
@@ -23,6 +24,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from flows.review.decisions import WITH_VALUE, WITHOUT_VALUE, Decision
 from tasks.errors import ConfigurationError
+from tasks.workspace.clerical import CHECKS
 
 CANDIDATES = 3
 _READ = ("patient_name", "patient_id", "birth_date", "sex", "study_date", "accession")
@@ -39,16 +41,39 @@ _NEEDED = ("key", "answers", *TO_FILL_IN)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by spreadsheet programs
 _DECISION = COLUMNS.index("decision")
 
-Sheet = list[dict[str, str]]
+_SAMPLE = """
+    WITH automatic AS (
+        SELECT l.study_instance_uid, any_value((i.source, l.reason)) AS stratum, sha256(l.study_instance_uid) AS drawn
+        FROM links l JOIN studies s USING (study_instance_uid) JOIN items i USING (item_key)
+        WHERE l.decision = 'auto' AND l.study_instance_uid NOT IN (SELECT study_instance_uid FROM clerical_checks) GROUP BY ALL
+    )
+    SELECT study_instance_uid FROM automatic
+    QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY drawn)
+            <= ceil($1 * count(*) OVER (PARTITION BY stratum) / count(*) OVER ())
+    ORDER BY study_instance_uid
+"""
 
 
-def write_sheet(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
+def write_queue(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
     """Writes what waits for review into a new file, `.csv` or `.xlsx`, readable by its owner; gives back the number of rows.
 
     Raises `ConfigurationError` where the file is there already or is of another kind.
     """
-    write = _kind(file, {".csv": _write_csv, ".xlsx": _write_xlsx})
-    rows = list(_queue(connection))
+    return _write(file, _rows(connection, "t.state = 'review'", []), WITH_VALUE + WITHOUT_VALUE)
+
+
+def write_sample(connection: duckdb.DuckDBPyConnection, file: Path, size: int) -> int:
+    """Writes about `size` studies that were linked automatically and not checked yet, for people to say whether that is right.
+
+    From every stratum (source and reason of the link) as much as its share, and one at the least, in the order of a hash: the
+    same workspace gives the same sample, and the next one goes on. Raises `ConfigurationError` as `write_queue` does.
+    """
+    sample = connection.execute(_SAMPLE, [size]).fetchall()
+    return _write(file, _rows(connection, "key IN (SELECT unnest($1))", [[uid for (uid,) in sample]]), CHECKS)
+
+
+def _write(file: Path, found: Iterator[list[str]], choices: tuple[str, ...]) -> int:
+    write, rows = _kind(file, {".csv": _write_csv, ".xlsx": _write_xlsx}), list(found)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError as error:
@@ -56,7 +81,7 @@ def write_sheet(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written ({error.strerror}): name a place that can be") from error
     try:
-        write(file, rows)
+        write(file, rows, choices)
     except BaseException:
         file.unlink()
         raise
@@ -90,16 +115,19 @@ def _kind(file: Path, kinds: dict[str, Any]) -> Any:
     return kinds[file.suffix.lower()]
 
 
-def _queue(connection: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
+def _rows(connection: duckdb.DuckDBPyConnection, condition: str, parameters: list[object]) -> Iterator[list[str]]:
     """The rows of the sheet, as text, in the order of `filmroom review list`."""
     read = ", ".join(f"string_agg(DISTINCT o.label_{name}, '; ' ORDER BY o.label_{name}) AS {name}" for name in _READ)
-    cursor = connection.execute(f"""
+    cursor = connection.execute(
+        f"""
         SELECT coalesce(s.study_instance_uid, i.item_key) AS key, min(t.reason), any_value(t.stage) AS stage,
                count(DISTINCT i.item_key), min(i.path) AS path, min(i.jacket), {read}, any_value(l.evidence) AS evidence,
                any_value(l.fingerprint) AS answers
         FROM items i JOIN item_states t USING (item_key) LEFT JOIN objects o USING (item_key)
              LEFT JOIN studies s USING (object_key) LEFT JOIN links l ON l.study_instance_uid = s.study_instance_uid
-        WHERE t.state = 'review' GROUP BY ALL ORDER BY stage, path, key""")
+        WHERE {condition} GROUP BY ALL ORDER BY stage, path, key""",
+        parameters,
+    )
     while row := cursor.fetchone():
         *about, evidence, answers = row
         candidates = json.loads(evidence or "{}").get("candidates", [])[:CANDIDATES]
@@ -115,20 +143,20 @@ def _candidate(candidate: dict[str, Any]) -> list[str]:
     return [*(value or "" for value in known), f"{candidate['probability']:.6f}", " | ".join(agreement)]
 
 
-def _write_csv(file: Path, rows: Iterable[list[str]]) -> None:
+def _write_csv(file: Path, rows: Iterable[list[str]], choices: tuple[str, ...]) -> None:
     with file.open("w", encoding="utf-8-sig", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         writer.writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
 
 
-def _write_xlsx(file: Path, rows: Iterable[list[str]]) -> None:
+def _write_xlsx(file: Path, rows: Iterable[list[str]], choices: tuple[str, ...]) -> None:
     book = openpyxl.Workbook(write_only=True)
     page = book.create_sheet("review")
     page.freeze_panes = "B2"
     for number, name in enumerate(COLUMNS, 1):
         page.column_dimensions[get_column_letter(number)].width = max(12, len(name) + 2)
-    choice = DataValidation(type="list", formula1=f'"{",".join(WITH_VALUE + WITHOUT_VALUE)}"', allow_blank=True)
+    choice = DataValidation(type="list", formula1=f'"{",".join(choices)}"', allow_blank=True)
     letter = get_column_letter(_DECISION + 1)
     choice.add(f"{letter}2:{letter}1048576")
     page.data_validations.append(choice)

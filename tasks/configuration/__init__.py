@@ -129,6 +129,7 @@ class Reconcile(Section):
     auto_link: float = Field(default=0.9999, gt=0, le=1)
     review: float = Field(default=0.05, ge=0, le=1)
     strangers: float = Field(default=1e-5, ge=0, le=1)  # see tasks.reconcile.policy
+    error_rate: float = Field(default=0.001, ge=0, le=1)
     study_uid: Literal["minted", "order"] = "minted"
 
 

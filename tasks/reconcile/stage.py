@@ -18,8 +18,10 @@ from tasks.reconcile.index import PatientIndex, Person, index_version, read_inde
 from tasks.reconcile.normalise import normal_date, normal_identifier, normal_sex, split_name
 from tasks.reconcile.policy import UNPROVED, Limits, Member, Verdict, judge
 from tasks.reconcile.readings import hints_of, label, reading_of
+from tasks.reconcile.renaming import new_uids, renamed
 from tasks.stage import Outcome, Row, StageContext, each_group, outcome_of_error
 
+STOPPED = "automatic linking has stopped: more automatic links were found wrong than error_rate allows"
 _SHOWN = 10  # candidates a reviewer is shown
 
 
@@ -55,6 +57,8 @@ def _study(rows: Sequence[Row], candidates: list[Candidate], index: PatientIndex
         verdict = judge(
             members, candidates, Limits(may.auto_link, may.strangers, context.configuration.project.issuer, index.scheme)
         )
+        if verdict.decision == "auto" and rows[0]["wrong_links"] > may.error_rate * rows[0]["checked_links"]:
+            verdict = Verdict("review", STOPPED)
     decided_at: datetime = rows[0]["decided_at"] if decided else context.now()
     shown = [candidate for candidate in candidates if candidate.probability >= may.review]
     link = {
@@ -68,15 +72,20 @@ def _study(rows: Sequence[Row], candidates: list[Candidate], index: PatientIndex
         "decided_at": decided_at,
         "reason": verdict.reason,
     }
-    study = _film_study(rows)
+    study, uids = _film_study(rows), new_uids(rows)
     for number, row in enumerate(rows):
-        outcome = _object(row, verdict, study, decided_at, context)
+        outcome = _object(row, verdict, study, decided_at, uids, context)
         tables = {"links": [link], **outcome.rows} if number == 0 else outcome.rows
         yield Outcome(outcome.key, outcome.item_key, outcome.outcome, outcome.reason, tables)
 
 
-def _object(row: Row, verdict: Verdict, study: FilmStudy, decided_at: datetime, context: StageContext) -> Outcome:
-    """What becomes of one object of a study that was judged; its trouble is not that of the others."""
+def _object(
+    row: Row, verdict: Verdict, study: FilmStudy, decided_at: datetime, uids: Mapping[str, str], context: StageContext
+) -> Outcome:
+    """What becomes of one object of a study that was judged; its trouble is not that of the others.
+
+    `uids` are new SOP Instance UIDs by former ones.
+    """
     key, item = row["object_key"], row["item_key"]
     if verdict.decision == "none":
         return Outcome(key, item, "excluded", verdict.reason)
@@ -88,6 +97,8 @@ def _object(row: Row, verdict: Verdict, study: FilmStudy, decided_at: datetime, 
         if TWO_CONTENTS in (row["conflict"] or ""):
             raise ReviewError(TWO_CONTENTS)  # whose it is does not tell which content counts
         header = compose_header(row, verdict.person, study, decided_at, context.configuration.project.issuer)
+        if uids:
+            header = renamed(header, uids)
     except Exception as error:  # the item boundary within a study
         return outcome_of_error(error, key, item)
     return Outcome(key, item, rows={"headers": [header]})
@@ -98,6 +109,8 @@ def _by_person(rows: Sequence[Row], index: PatientIndex, issuer: str) -> Verdict
     match rows[0]["decision"]:
         case None | "undo":
             return None
+        case "wrong":
+            return Verdict("review", "the automatic link was checked by a person and is wrong")
         case "nobody":
             return Verdict("none", "decided: belongs to nobody in the index")
         case "link" | "new patient" as kind:

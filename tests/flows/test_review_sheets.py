@@ -36,7 +36,9 @@ def uid(number: int) -> str:
     return f"2.25.{10**20 + number}"
 
 
-def stages_of(numbers: range, fingerprint: Callable[[int], str]) -> Iterator[dict[str, list[dict[str, Any]]]]:
+def stages_of(
+    numbers: range, fingerprint: Callable[[int], str], link: str, source: str
+) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """Studies of one film each that wait for a person: what each stage wrote, one after the other."""
     keys = [(number, key_of("item", number), key_of("object", number)) for number in numbers]
 
@@ -49,7 +51,7 @@ def stages_of(numbers: range, fingerprint: Callable[[int], str]) -> Iterator[dic
             rows.append({**facts, "fingerprint": print_, "outcome": outcome, "reason": "somebody has to look"})
         return rows
 
-    film = {"source": "films", "page": 1, "kind": "film"}
+    film = {"source": source, "page": 1, "kind": "film"}
     yield {
         "items": [{**film, "item_key": i, "fingerprint": "scan", "path": f"{n:04}.png"} for n, i, _ in keys],
         "outcomes": outcomes("scan", of_item=True),
@@ -68,15 +70,17 @@ def stages_of(numbers: range, fingerprint: Callable[[int], str]) -> Iterator[dic
     evidence = json.dumps({"candidates": [CANDIDATE], "conflicts": []})
     yield {
         "links": [
-            {"study_instance_uid": uid(n), "fingerprint": fingerprint(n), "decision": "review", "evidence": evidence}
+            {"study_instance_uid": uid(n), "fingerprint": fingerprint(n), "decision": link, "evidence": evidence}
             for n, _, _ in keys
         ],
-        "outcomes": outcomes("reconcile", of_item=False, outcome="review", prints=fingerprint),
+        "outcomes": outcomes("reconcile", of_item=False, outcome="review" if link == "review" else "done", prints=fingerprint),
     }
 
 
-def put_studies(workspace: Workspace, numbers: range, fingerprint: Callable[[int], str]) -> None:
-    for tables in stages_of(numbers, fingerprint):
+def put_studies(
+    workspace: Workspace, numbers: range, fingerprint: Callable[[int], str], link: str = "review", source: str = "films"
+) -> None:
+    for tables in stages_of(numbers, fingerprint, link, source):
         commit(workspace, [put_rows(workspace, tables, action="test", at=AT)])
 
 
@@ -231,3 +235,57 @@ def test_what_is_no_sheet_is_told_in_one_line(
 
 def test_the_columns_to_fill_in_are_named() -> None:
     assert COLUMNS[-5:] == ("decision", "value", "decided_by", "decision_reason", "answers")
+
+
+@pytest.fixture
+def automatic(tmp_path: Path) -> Path:
+    """Two sources of links made automatically, and studies that wait for a person."""
+    (tmp_path / "scans").mkdir()
+    file = tmp_path / "filmroom.toml"
+    file.write_text('[project]\nname="sheets"\nworkspace="ws"\n[[source]]\nkind="film"\nname="films"\npath="scans"\n')
+    workspace = open_workspace(tmp_path / "ws", "sheets", create=True)
+    put_studies(workspace, range(STUDIES), first_print)
+    put_studies(workspace, range(100, 190), first_print, link="auto")
+    put_studies(workspace, range(200, 202), first_print, link="auto", source="discs")
+    return file
+
+
+def checked(file: Path) -> dict[str, Any]:
+    return json.loads(filmroom("status", "-c", file, "--json").out)["links"]
+
+
+def drawn(file: Path, sheet: Path, size: int) -> list[str]:
+    assert filmroom("review", "sample", sheet, "--size", size, "-c", file).code == 0
+    return list(pd.read_csv(sheet, dtype=str, keep_default_na=False)["key"])
+
+
+def test_a_sample_has_all_strata_and_goes_on_where_the_last_one_ended(automatic: Path, tmp_path: Path) -> None:
+    first = drawn(automatic, tmp_path / "a.csv", 20)
+    assert drawn(automatic, tmp_path / "b.csv", 20) == first
+    numbers = [int(key[-3:]) for key in first]
+    assert 20 <= len(first) <= 21 and {number // 100 for number in numbers} == {1, 2}
+    frame = pd.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
+    frame[["decision", "decision_reason"]] = ["right", "label read by eye"]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert filmroom("review", "import", tmp_path / "a.csv", "--by", "A. Reviewer", "-c", automatic).code == 0
+    assert not set(drawn(automatic, tmp_path / "c.csv", 20)) & set(first)
+
+
+def test_the_rate_is_told_with_its_bound(automatic: Path, tmp_path: Path) -> None:
+    assert checked(automatic) == {"checked": 0, "wrong": 0, "upper_bound": 1.0}
+    drawn(automatic, tmp_path / "a.csv", 92)
+    frame = pd.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
+    frame[["decision", "decision_reason"]] = ["right", "label read by eye"]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    filmroom("review", "import", tmp_path / "a.csv", "--by", "A. Reviewer", "-c", automatic)
+    assert checked(automatic)["upper_bound"] == pytest.approx(1 - 0.05 ** (1 / 92), abs=1e-6)  # none wrong of 92, at 95%
+    filmroom("review", "decide", uid(100), "--wrong", "--by", "B. Reviewer", "--reason", "another name", "-c", automatic)
+    # Clopper and Pearson's one-sided bound for 1 of 92, by the binomial distribution itself: P(at most 1 of 92) = 5%.
+    bound = checked(automatic)["upper_bound"]
+    assert (1 - bound) ** 92 + 92 * bound * (1 - bound) ** 91 == pytest.approx(0.05, abs=1e-6)
+    assert checked(automatic)["wrong"] == 1
+
+
+def test_only_automatic_links_are_checked(automatic: Path) -> None:
+    done = filmroom("review", "decide", uid(3), "--right", "--by", "A. Reviewer", "--reason", "by eye", "-c", automatic)
+    assert done.code == 2 and "not linked automatically" in done.faults[0]

@@ -136,3 +136,16 @@ def test_a_legacy_header_without_a_number_is_linked_by_the_telephone_it_gives(tm
         ctx = context(tmp_path, index)
         (outcome,) = reconcile_batch(assembled(rows, assemble_batch(rows, ctx)), ctx)
         assert outcome.rows["links"][0]["decision"] == decision
+
+
+@pytest.mark.parametrize(
+    ("checked", "wrong", "decision"), [(0, 0, "auto"), (2000, 2, "auto"), (2000, 3, "review"), (1, 1, "review")]
+)
+def test_automatic_linking_stops_above_the_error_rate(tmp_path: Path, checked: int, wrong: int, decision: str) -> None:
+    _, link = run([{**film("a", **READ), "checked_links": checked, "wrong_links": wrong}], tmp_path)
+    assert link["decision"] == decision
+
+
+def test_a_link_found_wrong_goes_to_a_person(tmp_path: Path) -> None:
+    outcomes, link = run([film("a", **READ)], tmp_path, decision="wrong", decision_value="", **DECIDED)
+    assert (outcomes[0].outcome, link["decision"], link["patient_id"]) == ("review", "review", None)
