@@ -61,7 +61,7 @@ def test_no_film_is_linked_to_a_wrong_patient(migrated: Migration) -> None:
     linked = {item["path"]: item["patient_id"] for item in migrated.runs[0].items if item["decision"] == "auto"}
     assert {path: films[path]["true_patient_id"] for path in linked} == linked
     print(len(linked), "films linked without a person")
-    assert len(linked) >= 12
+    assert len(linked) >= 0.8 * sum(film["true_patient_id"] != "" for film in films.values())
 
 
 def test_every_film_of_somebody_is_verified_under_the_right_patient(migrated: Migration) -> None:
