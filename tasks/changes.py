@@ -20,7 +20,7 @@ _LONGEST_SHOWN = 1024  # bytes; `original` has all of them
 
 def replaced(tag: int, path: str, shown: str, value: str, why: str, original: bytes | None) -> Change:
     """The element `tag` of the data set at `path` (empty: the outermost) got `value`, or was removed where that is empty."""
-    change = {"tag": f"{path}{tag:08X}", "keyword": name_of(tag), "from": shown, "to": value, "why": why}
+    change = {"tag": f"{path}{tag:08X}", "keyword": _name_of(tag), "from": shown, "to": value, "why": why}
     return change if original is None else change | {"original": base64.b64encode(original).decode()}
 
 
@@ -57,7 +57,7 @@ def alters_a_value(change: Change) -> bool:
     return "beside" not in change and "encoding" not in change
 
 
-def name_of(tag: int) -> str:
+def _name_of(tag: int) -> str:
     """Keyword of a tag, or its digits where it has none."""
     return keyword_for_tag(tag) or f"{tag:08X}"
 
