@@ -66,7 +66,6 @@ SCAN_VIEW = """
     SELECT i.* EXCLUDE (commit, state, reason, fingerprint, duplicate_of), 'former' AS entry
     FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
     JOIN outcomes origin ON origin.stage = 'scan' AND origin.key = o.input_key
-    ANTI JOIN listing l ON l.item_key = i.item_key
     WHERE o.fingerprint <> origin.fingerprint AND o.outcome <> 'excluded' AND i.state <> 'verified'
     UNION ALL BY NAME
     SELECT i.* EXCLUDE (commit, state, reason, fingerprint, duplicate_of), 'instance' AS entry

@@ -29,7 +29,7 @@ def open_zip(file: BinaryIO) -> Container:
 
 def _members(archive: zipfile.ZipFile) -> Iterator[tuple[bytes, Member]]:
     for info in archive.infolist():
-        if not info.is_dir():
+        if not info.filename.endswith("/"):
             refused: Refused | None = "encrypted" if info.flag_bits & 0x1 else "link" if _is_link(info) else None
             name = info.filename.encode("utf-8", "surrogateescape")
             yield name, Member("", info.file_size, info.compress_size, info, refused)

@@ -1,6 +1,6 @@
 """DICOMDIRs (PS3.3 F, PS3.10 8), compared with what is really there, in both directions.
 
-* What one lists and nobody delivered is an item without content, `waiting`.
+* What one lists and nobody delivered is an item without content, `waiting`, at `DICOMDIR#FILE/ID`.
 * An object that lies below a DICOMDIR is listed by it, or its item says `not listed`; where the SOP Class or Instance UID
   listed is not the object's, its item says which.
 * A damaged DICOMDIR is for a person; the disc is walked all the same.
@@ -146,7 +146,7 @@ def directory_items(
     yield replace(item, reason=f"{reason}; {len(missing)} of them not received" if missing else reason)
     for reference in missing:
         listed = {**row, "listed_by": below + directory.path}
-        yield item_outcome(listed, below + directory.folder + reference.path, _MISSING, NOTHING)
+        yield item_outcome(listed, f"{below}{directory.path}#{reference.path}", _MISSING, NOTHING)
 
 
 @lru_cache(maxsize=8)

@@ -184,6 +184,14 @@ def test_names_are_settled_and_told_apart() -> None:
     assert [member.path for member in members.values() if member.refused == "outside"] == ["../y"]
 
 
+def test_a_member_without_a_name_is_one(migration: MakeMigration, disc_folder: Path) -> None:
+    with zipfile.ZipFile(disc_folder / "b.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), DICOM)
+    made = migration(("archive", disc_folder, ""))
+    item = made.items()["b.zip!"][1]
+    assert read_item(made.configuration, "archive", "b.zip!", sha256=item["sha256"]) == DICOM
+
+
 def test_too_many_members_are_a_bomb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tasks.containers.container.MOST_MEMBERS", 3)
     (tmp_path / "a.tar").write_bytes(_tar({str(number): b"" for number in range(4)}))
