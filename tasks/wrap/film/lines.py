@@ -40,12 +40,14 @@ _TOUCHES = 0.15  # of a letter's height: what ends nearer to the picture's side 
 class Line:
     """A line (rows x columns, 8 bits, dark letters), and at which ends it may go on beyond the picture it was cut from.
 
-    It is prepared in three ways: on an even ground, as it is on the film, with even ink.
+    It is prepared in three ways: on an even ground, as it is on the film, with even ink. `inner` is one that may go on, on an
+    even ground, without what touches the picture's sides.
     """
 
     pictures: tuple[NDArray[np.uint8], ...]
     cut_left: bool = False
     cut_right: bool = False
+    inner: NDArray[np.uint8] | None = None
 
 
 Span = tuple[int, int, int, int]  # left, top, right, bottom
@@ -53,12 +55,11 @@ Span = tuple[int, int, int, int]  # left, top, right, bottom
 
 @dataclass(frozen=True)
 class _Trace:
-    """Where a line is: its letters, all that is to be read of it, and whether more may have been cut off by the picture."""
+    """Where a line is: its letters, all that is to be read of it, and that without what touches the picture's sides."""
 
     letters: Span
     drawn_out: Span
-    cut_left: bool
-    cut_right: bool
+    inner: Span
 
 
 @dataclass(frozen=True)
@@ -163,25 +164,22 @@ def text_lines(level: Level) -> list[Line]:
     for line in range(1, count):
         members = letters[middles == line]
         if members[:, 2].sum() >= _LEAST_LETTERS * 0.4 * size:
-            traces += _traced(members, level.picture.shape[1], ink, size)
+            traces.append(_traced(members, level.picture.shape[1], ink, size))
     return [_cut(level.picture, trace, size) for trace in _distinct(traces)[:_MOST_LINES]]
 
 
-def _traced(members: NDArray[np.int32], width: int, ink: NDArray[np.uint8], size: float) -> list[_Trace]:
-    """The line of some letters, if any are whole: what touches the side of the picture may be anything, and is left out."""
-    ends = members[:, 0] + members[:, 2]
-    at_left, at_right = members[:, 0] < _TOUCHES * size, ends > width - _TOUCHES * size
-    whole = ~at_left & ~at_right
-    if not whole.any():
-        return []
+def _traced(members: NDArray[np.int32], width: int, ink: NDArray[np.uint8], size: float) -> _Trace:
+    """The line of some letters, with a margin aside."""
+    starts, ends = members[:, 0], members[:, 0] + members[:, 2]
     top, bottom = np.percentile(members[:, 1], 10), np.percentile(members[:, 1] + members[:, 3], 90)
-    letters = (int(members[whole, 0].min()), int(top), int(ends[whole].max()), int(bottom))
+    letters = (int(starts.min()), int(top), int(ends.max()), int(bottom))
     left, right = _ends(letters, ink, size)
-    cut_left, cut_right = bool(at_left.any()), bool(at_right.any())
     aside = int(_SIDE_MARGIN * size)
-    left = max(int(ends[at_left].max()), letters[0] - aside) if cut_left else left - aside
-    right = min(int(members[at_right, 0].min()), letters[2] + aside) if cut_right else right + aside
-    return [_Trace(letters, (left, int(top), right, int(bottom)), cut_left, cut_right)]
+    drawn_out = (max(0, left - aside), int(top), min(right + aside, width), int(bottom))
+    touching = _TOUCHES * size
+    inner_left = int(ends[starts < touching].max(initial=drawn_out[0]))
+    inner_right = int(starts[ends > width - touching].min(initial=drawn_out[2]))
+    return _Trace(letters, drawn_out, (inner_left, int(top), inner_right, int(bottom)))
 
 
 def _distinct(traces: list[_Trace]) -> list[_Trace]:
@@ -262,12 +260,19 @@ def _ends(letters: Span, ink: NDArray[np.uint8], size: float) -> tuple[int, int]
 
 
 def _cut(picture: NDArray[np.uint8], trace: _Trace, size: float) -> Line:
-    """The picture of a line."""
-    left, top, right, bottom = trace.drawn_out
-    above = int(0.3 * size)
-    line = resized(picture[max(0, top - above) : bottom + above, max(0, left) : right], READING_HEIGHT / size)
+    """The pictures of a line."""
+    line = _cut_out(picture, trace.drawn_out, size)
     pictures = (on_even_ground(line, _LETTER), line, evenly_inked(line, _LETTER))
-    return Line(pictures, trace.cut_left, trace.cut_right)
+    cut_left, cut_right = trace.inner[0] > trace.drawn_out[0], trace.inner[2] < trace.drawn_out[2]
+    something = (cut_left or cut_right) and trace.inner[2] - trace.inner[0] > size
+    inner = on_even_ground(_cut_out(picture, trace.inner, size), _LETTER) if something else None
+    return Line(pictures, cut_left, cut_right, inner)
+
+
+def _cut_out(picture: NDArray[np.uint8], span: Span, size: float) -> NDArray[np.uint8]:
+    left, top, right, bottom = span
+    above = int(0.3 * size)
+    return resized(picture[max(0, top - above) : bottom + above, left:right], READING_HEIGHT / size)
 
 
 def resized(line: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

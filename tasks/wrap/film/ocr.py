@@ -103,7 +103,7 @@ def _read_twice(lines: Sequence[Line], way: Way, readers: tuple[Reader, Reader])
         for place, one, other in zip(places, once(pictures), again(pictures), strict=True):
             reads[place].append((one, other))
     pairs = [_most_alike(of_line) for of_line in reads]
-    return [_confirmed(*(_but_for_ends(read, line, way) for read in pair)) for line, pair in zip(lines, pairs, strict=True)]
+    return [_confirmed(*_but_for_ends(pair, line, way, readers)) for line, pair in zip(lines, pairs, strict=True)]
 
 
 def _differ(one: TextLine, other: TextLine) -> bool:
@@ -135,13 +135,26 @@ def _read_again(surest: TextLine, reads: Sequence[TextLine]) -> TextLine:
     return _joint(surest, _surest(same)) if same else surest
 
 
-def _but_for_ends(read: TextLine, line: Line, way: Way) -> TextLine:
-    """What was read of a line; where it goes on nobody knows what its first or last word is, unless that is a whole date."""
+def _but_for_ends(pair: Pair, line: Line, way: Way, readers: tuple[Reader, Reader]) -> Pair:
+    """What was read of a line; where it goes on nobody knows what its first or last word is.
+
+    A whole date at its end is known that is read without what touches the picture's side as well.
+    """
+    if not (line.cut_left or line.cut_right):
+        return pair
     mirrored, turn = way
     first, last = (line.cut_left, line.cut_right) if mirrored == bool(turn) else (line.cut_right, line.cut_left)
+    inner = [] if line.inner is None else [_set(line.inner, way)]
+    dates = {word for reader in readers for read in reader(inner) for word, _ in read.words[-1:] if _WHOLE_DATE.search(word)}
+    one, other = (_but_for(read, dates, first=first, last=last) for read in pair)
+    return one, other
+
+
+def _but_for(read: TextLine, known: set[str], *, first: bool, last: bool) -> TextLine:
+    """A line whose first or last word is not known, unless it is one of the `known`."""
     words = list(read.words)
     for cut, place in ((first, 0), (last, -1)):
-        if cut and words and not (place and _WHOLE_DATE.search(words[place][0])):
+        if cut and words and words[place][0] not in known:
             words[place] = (words[place][0], 0.0)
     return TextLine(tuple(words))
 

@@ -26,6 +26,11 @@ class TextLine:
         """That of its least certain word."""
         return min((confidence for _, confidence in self.words), default=0.0)
 
+    @property
+    def legibility(self) -> float:
+        """The mean confidence of its words: how well the line as a whole was read."""
+        return sum(confidence for _, confidence in self.words) / max(1, len(self.words))
+
 
 @dataclass(frozen=True)
 class LabelText:
@@ -45,6 +50,6 @@ class LabelText:
 
     @property
     def lines(self) -> tuple[TextLine, ...]:
-        """The surer reading of each line; lines that neither reading has are left out."""
+        """The reading of each line that was read better as a whole; lines that neither reading has are left out."""
         pairs = zip_longest(self.first, self.second, fillvalue=TextLine(()))
-        return tuple(line for pair in pairs if (line := max(pair, key=lambda line: (bool(line.words), line.confidence))).words)
+        return tuple(line for pair in pairs if (line := max(pair, key=lambda line: line.legibility)).words)
