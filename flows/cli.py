@@ -94,6 +94,7 @@ def _parser() -> _Parser:
     film.add_argument("--json", action="store_true", help="machine-readable, without the header")
 
     run = _configured(_add(commands, "run", "run", "runs what is still to do", "filmroom run --stage scan --stage wrap"))
+    run.add_argument("--delta", action="store_true", help="asks legacy PACSs again what they hold, and says what has changed")
     run.add_argument("--stage", action="append", choices=STAGE_NAMES, default=[], help="only this stage; may be repeated")
     run.add_argument("--limit", type=_positive, metavar="N", help="at most about N rows (whole groups are kept together)")
 

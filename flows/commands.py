@@ -72,11 +72,14 @@ def run(options: argparse.Namespace) -> int:
     """`filmroom run`."""
     import duckdb
 
+    from flows.delta import ask_again, printed
     from flows.run import run as run_stages
     from flows.show import ProgressBars
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        for delta in ask_again(options.configuration) if options.delta else ():
+            print(printed(delta))
         with ProgressBars() as bars:
             result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show)
     except (OSError, duckdb.IOException, sqlite3.OperationalError) as error:

@@ -56,19 +56,24 @@ def received_file(workspace: Path, source: str, path: str, sha256: str) -> Path:
     return _folder(workspace, source, path) / f"{item_key(source, path)}-{sha256}.dcm"
 
 
-def keep(workspace: Path, source: str, path: str, content: bytes) -> KeptObject:
-    """Puts a file that `as_file` made down under its name, whole."""
-    sha256 = hashlib.sha256(content).hexdigest()
+def keep(workspace: Path, source: str, path: str, received: Received) -> KeptObject:
+    """Puts an object down under its name, whole."""
+    head = file_head(received)
+    digest = hashlib.sha256(head)
+    digest.update(received.data)
+    sha256 = digest.hexdigest()
     final = received_file(workspace, source, path, sha256)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(head)
+            file.write(received.data)
         temporary.rename(final)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return KeptObject(path, _sop_class(content), final, len(content), sha256)
+    return KeptObject(path, received.sop_class_uid, final, len(head) + len(received.data), sha256)
 
 
 def is_any_kept(workspace: Path, source: str, study_path: str) -> bool:
@@ -95,8 +100,8 @@ def kept(workspace: Path, source: str, paths: list[str]) -> dict[str, KeptObject
     return found
 
 
-def as_file(received: Received) -> bytes:
-    """The object as a DICOM file: preamble, File Meta Information (PS3.10 7.1), the data set as it came."""
+def file_head(received: Received) -> bytes:
+    """What makes a DICOM file of a data set: preamble and File Meta Information (PS3.10 7.1)."""
     meta = struct.pack("<HH2sHLH", 2, 1, b"OB", 0, 2, 0x0100)
     for element, uid in (
         (0x0002, received.sop_class_uid),
@@ -107,11 +112,11 @@ def as_file(received: Received) -> bytes:
         value = uid.encode("ascii", "replace")
         value += b"\x00" * (len(value) % 2)
         meta += struct.pack("<HH2sH", 2, element, b"UI", len(value)) + value
-    return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta)) + meta + received.data
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta)) + meta
 
 
 def _sop_class(content: bytes) -> str:
-    """Media Storage SOP Class UID (0002,0002) of a file that `as_file` made: its place does not change."""
+    """Media Storage SOP Class UID (0002,0002) of a file with such a head: its place does not change."""
     start = 128 + 4 + 12 + 14
     (length,) = struct.unpack_from("<H", content, start + 6)
     return content[start + 8 : start + 8 + length].rstrip(b"\x00").decode("ascii")
@@ -138,7 +143,7 @@ def receive_again(configuration: Configuration, source: str, path: str) -> bytes
         retriever.objects(wanted, [one.sop_class for one in wanted], came.append)
     for received in came:
         if received.sop_instance_uid == instance:
-            return as_file(received)
+            return file_head(received) + received.data
     raise NextRunError("the PACS does not give it out any more")
 
 

@@ -259,6 +259,8 @@ class Loop:
             self.staged -= self._free(result.spent)
             for path in result.spent_files:
                 path.unlink(missing_ok=True)
+                with suppress(OSError):  # as long as there are others in it
+                    path.parent.rmdir()
             self._plan_retry(stage, result)
         for name, rows in settled.items():
             self.pending.forget(name, rows)

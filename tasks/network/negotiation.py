@@ -124,7 +124,7 @@ def _user_information(contexts: Sequence[Context]) -> list[Any]:
     return [length, implementation, version, *roles]
 
 
-def _established(connection: socket.socket, contexts: Sequence[Context], body: bytes) -> Association:
+def _established(connection: socket.socket, contexts: Sequence[Context], body: bytearray) -> Association:
     try:
         pdu = A_ASSOCIATE_AC()
         pdu.decode(struct.pack(">BBL", ASSOCIATE_AC, 0, len(body)) + body)
@@ -143,7 +143,7 @@ def _established(connection: socket.socket, contexts: Sequence[Context], body: b
     return Association(connection, accepted, maximum)
 
 
-def _refusal(peer: Peer, kind: int, body: bytes) -> Exception:
+def _refusal(peer: Peer, kind: int, body: bytearray) -> Exception:
     if kind == ABORT:
         return RetryLaterError("the PACS aborted the association")
     if kind != ASSOCIATE_RJ or len(body) < 4:

@@ -116,15 +116,15 @@ class Association:
         self._connection.close()
 
 
-def read_pdu(connection: socket.socket, deadline: float) -> tuple[int, bytes]:
+def read_pdu(connection: socket.socket, deadline: float) -> tuple[int, bytearray]:
     """Type and content of the next PDU; type 0 where it is none, or longer than we allowed. `deadline` in monotonic seconds."""
     kind, _, length = struct.unpack(">BBL", _read(connection, 6, deadline))
     if kind not in range(0x02, 0x08) or length > 2 * OUR_MAXIMUM_PDU:
-        return 0, b""
+        return 0, bytearray()
     return kind, _read(connection, length, deadline)
 
 
-def _read(connection: socket.socket, count: int, deadline: float) -> bytes:
+def _read(connection: socket.socket, count: int, deadline: float) -> bytearray:
     content = bytearray(count)
     view = memoryview(content)
     while view:
@@ -135,7 +135,7 @@ def _read(connection: socket.socket, count: int, deadline: float) -> bytes:
             raise ConnectionResetError
         connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         view = view[got:]
-    return bytes(content)
+    return content
 
 
 # Linux alone has it; elsewhere TCP_NODELAY is set once more, which changes nothing.

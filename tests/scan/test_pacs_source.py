@@ -1,5 +1,6 @@
 """A real Orthanc as a source: everything it holds is listed and received, and what does not come is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import tasks.scan.pacs.arrivals
 from tasks import received
 from tasks.errors import NextRunError, RetryLaterError, StageBlockedError
 from tasks.network.retrieval import Retriever
+from tasks.scan.pacs.delta import list_anew
 from tasks.sources import read_item
 from tests.orthanc import Orthanc, orthanc, start_orthanc
 from tests.scan.pacs_objects import Emptying, as_file, instance, path_of, rejection_note
@@ -56,8 +58,8 @@ def test_a_limit_of_the_peer_hides_nothing(tmp_path: Path) -> None:
         emptying = Emptying(tmp_path / "w", orthanc.dicom_port)
         rows = emptying.listing()
         assert sorted(row["path"] for row in rows) == sorted({str(dataset.StudyInstanceUID) for dataset in held})
-        twice = next(row for row in rows if row["path"].endswith(".400"))
-        assert twice["listing"] == '{"instances": 2, "series": 2}'
+        twice = json.loads(next(row for row in rows if row["path"].endswith(".400"))["listing"])
+        assert (twice["instances"], twice["series"], len(twice["patients"].split())) == (2, 2, 2)
         assert {outcome for outcome, _ in emptying.items(rows).values()} == {"done"}
 
 
@@ -112,12 +114,12 @@ def test_a_lost_connection_costs_no_object_twice(tmp_path: Path, orthanc: Orthan
     emptying = Emptying(tmp_path / "w", orthanc.dicom_port)
     kept: list[str] = []
 
-    def lose_the_eighth(workspace, source, path, content):
+    def lose_the_eighth(workspace, source, path, came):
         if len(kept) == 7:
             kept.append("lost")
             raise RetryLaterError("lost")
         kept.append(path)
-        return received.keep(workspace, source, path, content)
+        return received.keep(workspace, source, path, came)
 
     monkeypatch.setattr(tasks.scan.pacs.arrivals, "keep", lose_the_eighth)
     [outcome] = emptying.scan()
@@ -181,3 +183,29 @@ def test_a_pacs_that_is_down_blocks_with_its_mend(tmp_path: Path, orthanc: Ortha
     orthanc.process.wait()
     with pytest.raises(StageBlockedError, match=r"source ORTHANC@127.0.0.1:\d+ is down .* correct \[source\]"):
         emptying.listing()
+
+
+def test_a_new_list_says_what_has_changed_since(tmp_path: Path, orthanc: Orthanc) -> None:
+    fill(orthanc, *(instance(study, 1, number) for study in (1, 2, 3, 4) for number in (1, 2)))
+    emptying = Emptying(tmp_path / "w", orthanc.dicom_port)
+    (tmp_path / "w/report").mkdir()
+    assert list_anew("old", emptying.source, emptying.configuration) is None
+    before = {row["path"]: row for row in emptying.listing()}
+    unchanged = list_anew("old", emptying.source, emptying.configuration)
+    assert unchanged.counts == {"new": 0, "changed": 0, "merged": 0, "gone": 0}
+    assert {row["path"]: row for row in emptying.listing()} == before
+    for gone in (instance(1, 1, 1), instance(1, 1, 2), instance(3, 1, 1), instance(3, 1, 2)):
+        orthanc.rest(f"/instances/{orthanc_key(orthanc, gone)}", "DELETE")
+    fill(orthanc, instance(2, 1, 3), instance(5, 1, 1))  # one more, and a study more
+    fill(orthanc, *(instance(3, 1, number, patient="OTHER") for number in (1, 2)))
+    delta = list_anew("old", emptying.source, emptying.configuration)
+    assert delta.counts == {"new": 1, "changed": 1, "merged": 1, "gone": 1}
+    uids = {number: str(instance(number, 1, 1).StudyInstanceUID) for number in range(1, 6)}
+    named = dict(line.split(",") for line in delta.file.read_text().split()[1:])
+    assert named == {uids[1]: "gone", uids[2]: "changed", uids[3]: "merged", uids[5]: "new"}
+    after = {row["path"]: row for row in emptying.listing()}
+    assert sorted(after) == sorted(uids.values())
+    assert after[uids[4]] == before[uids[4]]
+    assert after[uids[2]] != before[uids[2]] and after[uids[3]] != before[uids[3]]
+    counted = "waiting", "counted by the PACS, not listed and not received"
+    assert emptying.items([after[uids[1]]]) == {f"{uids[1]}//{number}": counted for number in (1, 2)}

@@ -8,7 +8,7 @@ from tasks import network
 from tasks.errors import QuarantineError
 from tasks.header_scan import BLOCK, scan_head, wanted
 from tasks.network.retrieval import Wanted
-from tasks.received import KeptObject, as_file, keep, kept, object_path
+from tasks.received import KeptObject, file_head, keep, kept, object_path
 
 _SERIES = wanted(["SeriesInstanceUID"])
 
@@ -32,9 +32,8 @@ class Arrivals:
 
     def receive(self, came: network.Received) -> None:
         """Keeps what the PACS sends, under the series in which it is listed or, if it is not, the one it says."""
-        instance, content = came.sop_instance_uid, as_file(came)
-        path = self._paths.get(instance) or object_path(self.study, _series(content), instance)
-        self.here[path] = keep(self.workspace, self.source, path, content)
+        path = self._paths.get(came.sop_instance_uid) or object_path(self.study, _series(came), came.sop_instance_uid)
+        self.here[path] = keep(self.workspace, self.source, path, came)
 
     def missing(self, classes: list[str]) -> list[Wanted]:
         """What is listed as of these SOP classes and not here."""
@@ -45,9 +44,10 @@ class Arrivals:
         return {"instances": len(self.here), "series": len({path.rpartition("/")[0] for path in self.here})}
 
 
-def _series(content: bytes) -> str:
+def _series(came: network.Received) -> str:
+    head = file_head(came)
     try:
-        found = scan_head(content[:BLOCK], _SERIES) or scan_head(content, _SERIES)
+        found = scan_head(head + came.data[:BLOCK], _SERIES) or scan_head(head + came.data, _SERIES)
     except QuarantineError:  # wrap will say what is wrong
         return ""
     return found.get("SeriesInstanceUID", "")

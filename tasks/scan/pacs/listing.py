@@ -5,6 +5,7 @@ it can be made to list, that is a row too. Patients are kept as keys only.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from pydicom.dataset import Dataset
 
 from tasks.configuration import Configuration, PacsSource
-from tasks.errors import RetryLaterError
+from tasks.errors import RetryLaterError, StageBlockedError
 from tasks.keys import item_key, key_of
 from tasks.network.asking import number_of
 from tasks.network.retrieval import Retriever
@@ -29,6 +30,7 @@ NOMINAL_BYTES = 8 * 2**20
 LISTED_BY = "C-FIND"
 UNLISTED = "studies that are not listed"
 _OUT_OF_RESOURCES = 0xA700
+_WAITS = (1, 4, 16)  # seconds before a PACS that was lost or busy is asked once more
 _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("study", pa.string()),
     ("patient", pa.string()),
@@ -37,7 +39,8 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
 ]
 _ANSWER: pa.Schema = pa.schema(_COLUMNS)
 _STUDIES = """
-    SELECT study, count(*)::BIGINT AS patients, sum(series)::BIGINT AS series, sum(instances)::BIGINT AS instances
+    SELECT study, string_agg(patient, ' ' ORDER BY patient) AS patients,
+           sum(series)::BIGINT AS series, sum(instances)::BIGINT AS instances
     FROM (SELECT study, patient, max(series) AS series, max(instances) AS instances FROM answers GROUP BY ALL)
     GROUP BY study ORDER BY study"""
 
@@ -66,9 +69,9 @@ def study_rows(name: str, order: int, source: PacsSource, configuration: Configu
             }
 
 
-def _listing(study: dict[str, Any]) -> str | None:
-    counts = {name: study[name] for name in ("instances", "series") if study[name] is not None}
-    return json.dumps(counts) if counts else None
+def _listing(study: dict[str, Any]) -> str:
+    """What makes a study's row another one when it changes: its counts and whose it is."""
+    return json.dumps({name: study[name] for name in ("instances", "patients", "series") if study[name] is not None})
 
 
 def kept_list(workspace: Path, name: str) -> Path:
@@ -77,7 +80,10 @@ def kept_list(workspace: Path, name: str) -> Path:
 
 
 def write_list(source: PacsSource, configuration: Configuration, target: Path) -> None:
-    """Asks a PACS for all its studies and puts the list down whole."""
+    """Asks a PACS for all its studies and puts the list down whole.
+
+    Raises `StageBlockedError` where it is down, refuses us, or stays lost or busy however often it is asked.
+    """
     target.parent.mkdir(exist_ok=True)
     answers, finished = target.with_suffix(".answers"), target.with_suffix(".new")
     with Retriever(peer_of(source, configuration)) as retriever, pq.ParquetWriter(answers, _ANSWER) as writer:
@@ -102,6 +108,20 @@ def _quoted(path: Path) -> str:
 
 
 def _find(retriever: Retriever, keys: Keys) -> tuple[list[Dataset], bool]:
+    for seconds in _WAITS:
+        try:
+            return _asked(retriever, keys)
+        except RetryLaterError:
+            time.sleep(seconds)
+    try:
+        return _asked(retriever, keys)
+    except RetryLaterError as error:
+        raise StageBlockedError(
+            f"source {retriever.peer.name} cannot be listed ({error}): see to it, then run again"
+        ) from error
+
+
+def _asked(retriever: Retriever, keys: Keys) -> tuple[list[Dataset], bool]:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"
     for keyword in ("StudyDate", "StudyTime", "PatientID", "StudyInstanceUID"):

@@ -36,7 +36,8 @@ def study_items(row: Row, context: StageContext, retriever: Retriever) -> Iterat
     """The items of a listed study. Raises `RetryLaterError` where the PACS is lost or busy; what has come is kept."""
     (uid,) = uids_of(row["path"])
     arrivals = Arrivals(uid, row["source"], context.workspace)
-    counts = json.loads(row["listing"] or "{}")
+    listing = json.loads(row["listing"])
+    counts = {name: listing[name] for name in ("instances", "series") if name in listing}
     counted = counts.get("instances", 0)
     if counted and not is_any_kept(context.workspace, row["source"], row["path"]):
         retriever.study(uid, arrivals.receive)
