@@ -12,7 +12,7 @@ from benchmarks.reconcile import context_of, is_owner, links, rows_of
 def test_no_label_goes_to_somebody_else_and_nine_in_ten_need_nobody(tmp_path: Path, seed: int) -> None:
     population = make_population(30_000, seed)
     labels = make_labels(population, 2000, seed, noise=0.01)
-    found = list(links(rows_of(labels), context_of(population, tmp_path)))
+    found = links(rows_of(labels), context_of(population, tmp_path))
     linked = [(label, link["patient_id"]) for label, link in zip(labels, found, strict=True) if link["decision"] == "auto"]
     assert [label.why for label, number in linked if not is_owner(population, label, number)] == []
     legible = [link["decision"] == "auto" for label, link in zip(labels, found, strict=True) if label.legible]
