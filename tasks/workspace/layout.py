@@ -5,6 +5,7 @@ workspace.json     which migration this is
 log/N.parquet      manifests, the commits; log/HEAD the newest one's number and SHA-256
 TABLE/*.parquet    data files; one counts only if a manifest names it
 staging/           pixels on their way from wrap to load
+received/          objects of a legacy PACS until wrap has taken them over, and the lists of its studies
 pacs/              the embedded PACS, where the target is that
 report/            Data Docs and reports
 derived/           what makes reading quick and can be deleted

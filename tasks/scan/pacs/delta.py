@@ -52,7 +52,7 @@ def list_anew(name: str, source: PacsSource, configuration: Configuration) -> De
             connection.execute(f"CREATE VIEW {view} AS FROM read_parquet({_literal(path)})")
         changes = connection.execute(_COMPARED).fetchall()
         connection.execute(f"COPY ({_TOGETHER}) TO {_literal(together)} (FORMAT parquet)")
-    file = workspace / "report" / f"{kept.stem}-delta.csv"
+    file = workspace / "report" / f"delta-{kept.stem}.csv"
     with file.open("w", newline="", encoding="utf-8") as written:
         csv.writer(written).writerows([("study_instance_uid", "what"), *changes])
     together.rename(kept)

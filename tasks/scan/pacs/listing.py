@@ -76,7 +76,7 @@ def _listing(study: dict[str, Any]) -> str:
 
 def kept_list(workspace: Path, name: str) -> Path:
     """Where the list of a source's studies is kept."""
-    return workspace / "derived" / f"studies-{key_of('studies', name)}.parquet"
+    return workspace / "received" / "lists" / f"{key_of('studies', name)}.parquet"
 
 
 def write_list(source: PacsSource, configuration: Configuration, target: Path) -> None:
@@ -84,7 +84,7 @@ def write_list(source: PacsSource, configuration: Configuration, target: Path) -
 
     Raises `StageBlockedError` where it is down, refuses us, or stays lost or busy however often it is asked.
     """
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     answers, finished = target.with_suffix(".answers"), target.with_suffix(".new")
     with Retriever(peer_of(source, configuration)) as retriever, pq.ParquetWriter(answers, _ANSWER) as writer:
         asked = StudyWindows(partial(_find, retriever))
