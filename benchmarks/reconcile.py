@@ -32,6 +32,8 @@ from tasks.reconcile.stage import reconcile_batch
 from tasks.stage import Row, StageContext
 
 _BATCH = 250
+_NOTHING = ("conflict", "listing", "body_part", "decision", "decision_value", "decided_by", "decided_at", "source_trailer")
+_NONE = ("rejections", "wrong_links", "checked_links")
 
 
 def rows_of(labels: Sequence[Label]) -> list[Row]:
@@ -54,20 +56,20 @@ def _row(number: str, label: Label, header: bytes) -> Row:
     }
     row: dict[str, Any] = {f"label_{name}": text or None for name, text in read.items()}
     row |= {f"label_{name}_origin": "ocr" if text else None for name, text in read.items()}
-    nothing = (
-        "conflict",
-        "listing",
-        "body_part",
-        "decision",
-        "decision_value",
-        "decided_by",
-        "decided_at",
-        "source_trailer",
-        "rejections",
-    )
     uids = {f"{name}_instance_uid": uid_of(name, key) for name in ("study", "series", "sop")}
-    return {**dict.fromkeys(nothing), **row, **uids, "object_key": key, "item_key": key, "kind": "film", "instance_number": 1,
-            "source": "films", "source_header": header, "pixel_header": b"", "rejections": 0, "wrong_links": 0, "checked_links": 0}  # fmt: skip
+    return {
+        **dict.fromkeys(_NOTHING),
+        **dict.fromkeys(_NONE, 0),
+        **row,
+        **uids,
+        "object_key": key,
+        "item_key": key,
+        "kind": "film",
+        "instance_number": 1,
+        "source": "films",
+        "source_header": header,
+        "pixel_header": b"",
+    }
 
 
 def links(rows: Sequence[Row], context: StageContext) -> list[dict[str, Any]]:
