@@ -7,6 +7,7 @@ the folder. Who has one open keeps it until it closes it.
 import fcntl
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,10 +57,11 @@ def kept(folder: Path, key: str, fill: Callable[[Growing], object]) -> BinaryIO:
     path = folder / key
     if found := _found(path):
         return found
-    with _alone(folder / f"lock-{key[:2]}"):
+    with _alone(folder / f"{key}.lock"):
         if found := _found(path):
             return found
-        growing = Growing(folder / f"{key}.part")
+        part = folder / f"{key}.{os.getpid()}-{threading.get_ident()}.part"
+        growing = Growing(part)
         try:
             fill(growing)
         except BaseException:
@@ -67,8 +69,8 @@ def kept(folder: Path, key: str, fill: Callable[[Growing], object]) -> BinaryIO:
             raise
         if memory := growing.finished():
             return memory
-        file = path.with_suffix(".part").open("rb")
-        path.with_suffix(".part").rename(path)
+        file = part.open("rb")
+        part.rename(path)
     _make_room(folder, path)
     return file
 
@@ -83,9 +85,13 @@ def _found(path: Path) -> BinaryIO | None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
+    """Saves work and no more: who comes while the lock is taken away does the work again, in a file of its own."""
     with path.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _make_room(folder: Path, newest: Path) -> None:

@@ -135,8 +135,9 @@ class _Disc:
         """Reads the DICOMDIRs of a container; of several in one folder, the first."""
         directories: dict[str, Directory] = {}
         for member in container.members.values() if isinstance(place.source, ArchiveSource) else ():
-            if is_directory_name(member.path) and not _refused(member) and member.bytes <= LARGEST:
-                directory = read_directory(member.path, _content(container, member))
+            if is_directory_name(member.path) and not _refused(member):
+                content = _content(container, member) if member.bytes <= LARGEST else b""
+                directory = read_directory(member.path, content)
                 directories.setdefault(normalised(directory.folder), directory)
         present = frozenset(normalised(path) for path in container.members) if directories else frozenset()
         return cls(present, directories)
