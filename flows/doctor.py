@@ -4,16 +4,18 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 
-from tasks.configuration import Configuration, DimseTarget
+from tasks.configuration import Configuration, DimseTarget, PacsSource
 from tasks.errors import FilmroomError
 from tasks.load.target import check_target, target_name
 from tasks.reconcile.index import check_index
 from tasks.scan.listing import write_listing
+from tasks.scan.pacs.check import check_pacs
 from tasks.wrap.film.ocr import engine_for, read_labels
 
 LEAST_FREE = 10 * 10**9
@@ -39,7 +41,10 @@ def checks(configuration: Configuration) -> Iterator[Check]:
     free = shutil.disk_usage(folder).free
     yield Check(f"disk ({free / 1e9:.0f} GB free)", free >= LEAST_FREE, "less than 10 GB are free: make room")
     with tempfile.TemporaryDirectory() as listing:
-        yield _try("sources and manifests", lambda: write_listing(configuration, Path(listing)))
+        yield _try("sources and manifests", lambda: write_listing(configuration, Path(listing), ask=False))
+    for name, source in configuration.sources.items():
+        if isinstance(source, PacsSource):
+            yield _try(f"source {name}", partial(check_pacs, source, configuration))
     if configuration.patients:
         yield _try("patient index", lambda: check_index(configuration.patients))
     else:

@@ -94,6 +94,11 @@ class Retriever:
             self._association = associate(self.peer, _contexts(self._classes, _IMAGES))
         return self._association
 
+    def require_services(self) -> None:
+        """Raises `StageBlockedError` where the peer can be asked nothing, or gives nothing out."""
+        self._require(self.association(), FIND_CONTEXT, "C-FIND")
+        self._require(self.association(), GET_CONTEXT, "C-GET")
+
     def study(self, uid: str, receive: Callable[[Received], None]) -> None:
         """Asks for a whole study; objects of other SOP classes than those asked for last do not come."""
         identifier = Dataset()
@@ -121,8 +126,7 @@ class Retriever:
     def find(self, identifier: Dataset, most: int | None = None) -> Found:
         """Asks a query, see `find_some`; raises `StageBlockedError` where the peer takes none."""
         association = self.association()
-        if not association.takes(FIND_CONTEXT.abstract_syntax):
-            raise StageBlockedError(f"{self.peer.section} {self.peer.name} offers us no C-FIND: allow it there")
+        self._require(association, FIND_CONTEXT, "C-FIND")
         with self._lost_with_its_errors():
             return find_some(association, identifier, most)
 
@@ -149,9 +153,12 @@ class Retriever:
             self.__exit__(type(error), error, None)
             raise
 
+    def _require(self, association: Association, context: Context, service: str) -> None:
+        if not association.takes(context.abstract_syntax):
+            raise StageBlockedError(f"{self.peer.section} {self.peer.name} offers us no {service}: allow it there")
+
     def _get(self, association: Association, identifier: Dataset, receive: Callable[[Received], None]) -> GetResult:
-        if not association.takes(GET_CONTEXT.abstract_syntax):
-            raise StageBlockedError(f"{self.peer.section} {self.peer.name} offers us no C-GET: allow it there")
+        self._require(association, GET_CONTEXT, "C-GET")
         with self._lost_with_its_errors():
             result = get(association, identifier, receive)
         if result.status in _NOT_ALLOWED:

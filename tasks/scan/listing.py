@@ -80,8 +80,8 @@ _DIRECTORIES = f"""
     ), directories AS (SELECT * FROM above JOIN below USING (source, directory))"""
 
 
-def write_listing(configuration: Configuration, folder: Path) -> Path:
-    """Lists all sources into a Parquet file (`LISTING`) below `folder`; gives back its path.
+def write_listing(configuration: Configuration, folder: Path, *, ask: bool = True) -> Path:
+    """Lists all sources into a Parquet file (`LISTING`) below `folder`; gives back its path. `ask`: legacy PACSs too.
 
     Raises `StageBlockedError` where a source cannot be listed, `ConfigurationError` where a manifest cannot be used.
     """
@@ -89,7 +89,7 @@ def write_listing(configuration: Configuration, folder: Path) -> Path:
     pq.write_table(_PART.empty_table(), parts[0])
     for order, (name, source) in enumerate(configuration.sources.items()):
         if isinstance(source, PacsSource):
-            rows = study_rows(name, order, source, configuration)
+            rows = study_rows(name, order, source, configuration) if ask else iter(())
         else:
             rows = _rows(name, order, source, configuration.project.workspace)
         for number, chunk in enumerate(_chunks(rows)):

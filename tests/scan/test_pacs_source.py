@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import tasks.scan.pacs.arrivals
+from flows.doctor import checks
 from tasks import received
 from tasks.errors import NextRunError, RetryLaterError, StageBlockedError
 from tasks.network.retrieval import Retriever
@@ -209,3 +210,13 @@ def test_a_new_list_says_what_has_changed_since(tmp_path: Path, orthanc: Orthanc
     assert after[uids[2]] != before[uids[2]] and after[uids[3]] != before[uids[3]]
     counted = "waiting", "counted by the PACS, not listed and not received"
     assert emptying.items([after[uids[1]]]) == {f"{uids[1]}//{number}": counted for number in (1, 2)}
+
+
+def test_the_doctor_says_whether_it_can_be_emptied(tmp_path: Path, orthanc: Orthanc) -> None:
+    emptying = Emptying(tmp_path / "w", orthanc.dicom_port)
+    assert next(check for check in checks(emptying.configuration) if check.what == "source old").fine
+    assert not (tmp_path / "w/received").exists()
+    orthanc.process.kill()
+    orthanc.process.wait()
+    failed = next(check for check in checks(emptying.configuration) if check.what == "source old")
+    assert not failed.fine and "is down" in failed.mend
