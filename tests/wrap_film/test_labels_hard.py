@@ -74,6 +74,33 @@ def test_figures_that_go_on_after_a_gap_are_no_number() -> None:
     assert read_fields([read("ID: 97633526 WARD")], YEARS)["patient_id"].value == "97633526"
 
 
+def label(*lines: tuple[str, str], sure: float = 0.99) -> LabelText:
+    """A label by what the first and the second reader read of each line."""
+    first, second = zip(*lines, strict=True)
+
+    def read(texts: tuple[str, ...]) -> tuple[TextLine, ...]:
+        return tuple(TextLine(tuple((word, sure) for word in text.split())) for text in texts)
+
+    return LabelText(read(first), read(second), mirrored=False)
+
+
+def test_a_heading_is_no_part_of_a_name() -> None:
+    """A reader loses the gap behind a heading, and a line that is cut leaves a heading alone."""
+    number = ("ID: 97633526", "ID: 97633526")
+    assert "patient_name" not in read_fields([label(("NAMEWEBER^ANNA", "NAMEWEBER^ANNA"), number)], YEARS)
+    assert "patient_name" not in read_fields([label(("ACCESSION X", "ACCESSION X"), number)], YEARS)
+
+
+def test_a_year_of_figures_that_look_like_letters_is_no_month() -> None:
+    line = "D.O.B. 1880-10-24"
+    assert read_fields([label((line, line), ("EXAM 1957-12-07", "EXAM 1957-12-07"))], YEARS)["birth_date"].value == "18801024"
+
+
+def test_what_one_reader_reads_shorter_is_not_given_by_the_other_alone() -> None:
+    lines = [("ID: 97633526", "ID: 97633526"), ("EXAM 1957-12-07", "EXAM 1957-12-07"), ("ACC X74", "ACC X7484")]
+    assert "accession" not in read_fields([label(*lines)], YEARS)
+
+
 def test_ink_is_strokes_and_no_shade() -> None:
     """A window of 9 fills a stroke of 3 pixels, 90 darker than its ground, and leaves a slope and a step alone."""
     picture = np.tile(np.arange(60, 160, dtype=np.uint8), (40, 1))

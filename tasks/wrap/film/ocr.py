@@ -174,15 +174,14 @@ def _joint(one: TextLine, other: TextLine) -> TextLine:
 
 def _upright(lines: Lines, readers: tuple[Reader, Reader]) -> tuple[Way, float]:
     """The way in which lines are most legible, and how legible they are so."""
-    scores: dict[Way, float] = {}
-    for mirrored in (False, True):
-        for turn in (0, 180):
-            scores[mirrored, turn] = _legible(readers[0]([_set(line, (mirrored, turn)) for line in lines]))
-        best, other = sorted(scores, key=lambda way: -scores[way])[:2]
-        if scores[best] >= _LEGIBLE and scores[best] >= _CLEARLY * scores[other]:
-            return best, scores[best]
-    for way in scores:
-        scores[way] += _legible(readers[1]([_set(line, way) for line in lines]))
+    scores: dict[Way, float] = {(mirrored, turn): 0.0 for mirrored in (False, True) for turn in (0, 180)}
+    for reader, enough in zip(readers, (_LEGIBLE, 2 * _LEGIBLE), strict=True):
+        for mirrored in (False, True):
+            for way in ((mirrored, 0), (mirrored, 180)):
+                scores[way] += _legible(reader([_set(line, way) for line in lines]))
+            best, other = sorted(scores, key=lambda way: -scores[way])[:2]
+            if scores[best] >= enough and scores[best] >= _CLEARLY * scores[other]:
+                return best, scores[best]
     best = max(scores, key=lambda way: scores[way])
     return best, scores[best] / 2
 
