@@ -4,7 +4,7 @@
 the person's records, so that a maiden name or an old number finds whoever bore it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from tasks.reconcile.score import match_weights
 _SMALLEST_INDEX = 1000
 # Odds; who is less probable than this cannot explain a label as well as somebody who is to be linked.
 _RIVAL = 1e-3
+_NEVER = 1e-12
 _DAYS = 36525  # birth dates in a century
 
 
@@ -86,11 +87,11 @@ def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float)
     shares["birth_date"] = np.maximum(shares["birth_date"] - 2 / index.size, 1 / _DAYS)
     frequencies = {column: values[rows] for column, values in shares.items()}
     weights = match_weights(records, beside, frequencies, 1 / max(index.size, _SMALLEST_INDEX))
-    kept = (weights >= np.log2(min(least, _RIVAL))) | _same(records, beside, "patient_id")
+    kept = (weights >= np.log2(max(min(least, _RIVAL), _NEVER))) | _same(records, beside, "patient_id")
     address = _same(records, beside, "street") & (_same(records, beside, "postcode") | _same(records, beside, "city"))
     address |= _same(records, beside, "phone")
     ordered = index.ordered([query.accession for query in queries])
-    strangers = index.size * shares["family"] * shares["given"] * shares["birth_date"]
+    strangers = _strangers(asked, index, shares)
     facts = {"address": _pairs(rows[address], persons[address]), "ordered": _pairs(*ordered)}
     best = _best(rows[kept], persons[kept], weights[kept])
     known = {line: index.person(line) for line in np.unique(best[1]).tolist()}
@@ -105,6 +106,14 @@ def find_candidates(queries: Sequence[Query], index: PatientIndex, least: float)
 def _spelled(queries: Sequence[Query]) -> pa.Table:
     columns = ("patient_id", "family_name", "given_name", "birth_date", "sex", "street", "city", "postcode", "phone")
     return pa.table({name: pa.array([getattr(query, name) for query in queries], pa.string()) for name in columns})
+
+
+def _strangers(asked: pa.Table, index: PatientIndex, shares: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """How many others an index of this size is expected to hold by chance with each name, in either order, and birth date."""
+    turned = asked.select(["given", "family", "birth_date"]).rename_columns(["family", "given", "birth_date"])
+    other = index.shares(turned)
+    names = np.maximum(shares["family"] * shares["given"], other["family"] * other["given"])
+    return np.asarray(index.size * names * shares["birth_date"], np.float64)
 
 
 def _same(records: pa.Table, asked: pa.Table, column: str) -> NDArray[np.bool_]:
