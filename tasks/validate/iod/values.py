@@ -49,24 +49,23 @@ _WIDTHS = {
     "US": 2,
     "UV": 8,
 }
-_LAST_CREATOR = 0xFF
 _LENGTHS = {"LO": 64, "LT": 10240, "PN": 64, "SH": 16, "ST": 1024}
 _COUNTED = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 _ONE_VALUE = frozenset({"LT", "ST", "UR", "UT", "SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 
 def value_problems(elements: Elements, path: tuple[int, ...]) -> Iterator[Problem]:
-    """Problems of the values of a data set and of all items in it; of private attributes, of the creators only."""
+    """Problems of the values of a data set and of all items in it."""
     for tag, (vr, content) in elements.items():
-        if tag >> 16 & 1 and tag & 0xFFFF > _LAST_CREATOR:
-            continue
         if isinstance(content, list):
             for item in content:
                 yield from value_problems(item, (*path, tag))
         elif content:
             form, length = _FORMS.get(vr), len(content)
             if form is not None:
-                if form(content.removesuffix(b"\0" if vr == "UI" else b" ")) is None or _is_too_long(vr, content):
+                if content.strip(b"\0") and (
+                    form(content.removesuffix(b"\0" if vr == "UI" else b" ")) is None or _is_too_long(vr, content)
+                ):
                     yield Problem("format", (*path, tag))
                 count = 1 if vr in _ONE_VALUE else content.count(b"\\") + 1
             elif vr in _WIDTHS:
