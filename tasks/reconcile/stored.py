@@ -30,7 +30,7 @@ _ORDER: Any = [("accession", pa.string()), ("person", pa.int64())]
 ORDERS = pa.schema(_ORDER)  # the number in normal form
 logger = logging.getLogger("filmroom")
 
-_FORM = "2"  # of these files; another number makes them anew
+_FORM = "3"  # of these files; another number makes them anew
 
 
 @dataclass(frozen=True)

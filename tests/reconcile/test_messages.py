@@ -282,3 +282,16 @@ def test_worklist_entries_as_text_and_as_dicom_say_the_same(
         subprocess.run([debian_tool("dump2dcm"), "-q", dump, tmp_path / f"{dump.stem}.wl"], check=True)
     assert gather([folder], {}).records == gather([tmp_path], {}).records
     assert gather([folder], {}).orders == gather([tmp_path], {}).orders
+
+
+def test_an_order_does_not_unsay_what_the_table_says_and_adds_its_number(tmp_path: Path) -> None:
+    (tmp_path / "mpi.csv").write_text(
+        "patient_id,family_name,given_name,birth_date,sex\nAV35674,Vivaldi,Antonio Lucio,1678-03-04,M\n"
+    )
+    (tmp_path / "order.dump").write_text(
+        "(0008,0050) SH  A77\n(0010,0010) PN  VIVALDI^A\n(0010,0020) LO  AV35674\n(0010,0030) DA  16780304\n"
+    )
+    index = read_index(Patients(index=[tmp_path / "order.dump", tmp_path / "mpi.csv"]), tmp_path)
+    person = one(index, "AV35674")
+    assert (index.size, person.name, person.former_names) == (1, "Vivaldi^Antonio Lucio", (("VIVALDI", "A"),))
+    assert [array.tolist() for array in index.ordered(["a77", None, "A78"])] == [[0], [person.line]]

@@ -18,7 +18,7 @@ import pyarrow as pa
 from tasks.errors import ConfigurationError
 from tasks.keys import key_of
 from tasks.reconcile.normalise import normal_identifier
-from tasks.reconcile.registry.event import RESOURCE, Event, Facts, UnreadableError
+from tasks.reconcile.registry.event import RESOURCE, Event, Facts, Identifier, Name, UnreadableError
 from tasks.reconcile.registry.fhir import read_resource, split_resources
 from tasks.reconcile.registry.history import Life, another, lives
 from tasks.reconcile.registry.hl7 import read_message, split_messages
@@ -40,14 +40,24 @@ class _Read:
     unread: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What one kind of source says of a person, what holds now first."""
+
+    numbers: list[Identifier]
+    names: list[Name]
+    births: list[str]
+    facts: dict[str, str]
+
+
 def files_of(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Every file of the sources, and its path below the source that names it, in a fixed order."""
-    for path in paths:
+    """Every file of the sources, and its source's number and path below it, in a fixed order."""
+    for number, path in enumerate(paths, 1):
         if path.is_dir():
             found = sorted(file for file in path.rglob("*") if file.is_file())
-            yield from ((file, file.relative_to(path).as_posix()) for file in found)
+            yield from ((file, f"{number}/{file.relative_to(path).as_posix()}") for file in found)
         else:
-            yield path, path.name
+            yield path, str(number)
 
 
 def gather(paths: Sequence[Path], columns: Mapping[str, str]) -> Gathered:
@@ -88,8 +98,8 @@ def _read_file(file: Path, name: str, read: _Read) -> None:
                 read.events.extend(events())
             except UnreadableError as error:
                 read.unread[key_of(name, place)] = str(error)
-    except UnreadableError as error:
-        read.unread[key_of(name, place)] = str(error)
+    except UnreadableError as error:  # of the file as a whole, or of what comes behind its last part
+        read.unread[key_of(name, place + 1)] = str(error)
 
 
 def _parts(content: bytes, suffix: str) -> Iterator[Callable[[], list[Event]]]:
@@ -159,16 +169,25 @@ def _records(people: Sequence[Life], before: Mapping[int, Sequence[Record]]) -> 
 
 def _variants(life: Life, known: Sequence[Record]) -> list[dict[str, str]]:
     """Records of a person in all combinations of numbers, names and birth dates; what is true now is the first."""
-    numbers = dict.fromkeys(pair for pair in (life.number, *life.identifiers) if pair and pair[1] != RESOURCE)
-    names = dict.fromkeys(name for name in (life.name, *life.names) if any(name))
-    births = dict.fromkeys(date for date in (life.now.birth_date, *life.births) if date)
-    for record in known:
-        numbers.setdefault((record["patient_id"], record["issuer"]))
-        names.setdefault((record["family_name"], record["given_name"]))
-        births.setdefault(record["birth_date"])
-    older = known[0] if known else {}
-    plain = {name: getattr(life.now, name) or older.get(name, "") for name in _PLAIN}
-    combined = list(product(names or [("", "")], numbers, births or [""]))
+    said = _Said(
+        numbers=[pair for pair in (life.number, *life.identifiers) if pair and pair[1] != RESOURCE],
+        names=[life.name, *life.names],
+        births=[life.now.birth_date, *life.births],
+        facts={name: getattr(life.now, name) for name in _PLAIN},
+    )
+    listed = _Said(
+        numbers=[(record["patient_id"], record["issuer"]) for record in known],
+        names=[(record["family_name"], record["given_name"]) for record in known],
+        births=[record["birth_date"] for record in known],
+        facts={name: known[0][name] for name in _PLAIN} if known else dict.fromkeys(_PLAIN, ""),
+    )
+    # What has no time, an order say, does not unsay a table.
+    first, then = (said, listed) if life.since else (listed, said)
+    numbers = dict.fromkeys([*first.numbers, *then.numbers])
+    names = dict.fromkeys(name for name in [*first.names, *then.names] if any(name)) or [("", "")]
+    births = dict.fromkeys(date for date in [*first.births, *then.births] if date) or [""]
+    plain = {name: first.facts[name] or then.facts[name] for name in _PLAIN}
+    combined = list(product(names, numbers, births))
     if len(combined) > _MOST_RECORDS:
         name, number, birth = combined[0]
         combined = [combined[0], *((other, number, birth) for other in names), *((name, other, birth) for other in numbers)]

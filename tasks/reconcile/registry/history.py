@@ -25,6 +25,7 @@ class Life:
     now: Facts = field(default_factory=Facts)
     linked: "Life | None" = None
     accessions: list[str] = field(default_factory=list)
+    since: str = ""  # the time of what was said last; empty where nothing that was said has a time
 
 
 def lives(events: Iterable[Event]) -> list[Life]:
@@ -72,6 +73,7 @@ class _Registry:
         return life
 
     def _add(self, life: Life, event: Event, current: bool) -> None:
+        life.since = max(life.since, event.at[0])
         for identifier in event.identifiers:
             if identifier not in life.identifiers:
                 life.identifiers.append(identifier)
@@ -106,6 +108,7 @@ class _Registry:
         survivor.names += [each for each in absorbed.names if each not in survivor.names]
         survivor.births += [each for each in absorbed.births if each not in survivor.births]
         survivor.accessions += absorbed.accessions
+        survivor.since = max(survivor.since, absorbed.since)
         if not any(survivor.name):
             survivor.name = absorbed.name
         survivor.now = _newer(absorbed.now, survivor.now)
