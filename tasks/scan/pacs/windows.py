@@ -33,10 +33,10 @@ _MODALITIES = (
     *("OPT", "OCT", "IVUS", "IVOCT", "ECG", "EPS", "HD", "BMD", "SR", "KO", "PR", "DOC", "HC", "AU", "TG", "BI", "SEG", "REG"),
     *("RTIMAGE", "RTDOSE", "RTSTRUCT", "RTPLAN", "RTRECORD", "FID", "LS", "CD", "DD", "DG", "ST", "MA", "MS", "AS", "CF", "DF"),
 )
-# What a Patient ID may hold: not the wildcards, nor the backslash, which parts values. Some peers take percent sign and
-# underscore for wildcards too, and find all again beneath them at every step: they are asked for where an answer has them.
-_WILD = "%_"
-_CHARACTERS = "".join(character for character in string.printable[:95] if character not in "*?\\" + _WILD)
+# What a Patient ID may hold: no wildcards, no backslash, which parts values; beyond ASCII, what some answer has shown.
+_CHARACTERS = "".join(character for character in string.printable[:95] if character not in "*?\\")
+# Some peers take these for wildcards too, and would find everything again beneath them, at every step.
+_WILD = frozenset("%_")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class StudyWindows:
     def __init__(self, find: Find):
         self._find = find
         self._longest = 0
-        self._wild = ""
+        self._characters = dict.fromkeys(_CHARACTERS)
 
     def dated(self) -> Iterator[Window]:
         """Windows of all studies that have a date."""
@@ -76,11 +76,8 @@ class StudyWindows:
         answers, whole = self._find(keys)
         whole = whole and (len(answers) < max(self._longest, LEAST_LIMIT))
         self._longest = max(self._longest, len(answers))
-        self._wild += "".join(
-            character
-            for character in _WILD
-            if character not in self._wild and any(character in str(answer.get("PatientID", "")) for answer in answers)
-        )
+        for answer in answers:
+            self._characters |= dict.fromkeys(str(answer.get("PatientID", "") or ""))
         return Window(keys, answers, whole)
 
     def _halves(
@@ -135,14 +132,23 @@ class StudyWindows:
         if prefix:
             yield from self._modalities(self._ask({"PatientID": prefix}))
         alike = ""
-        for character in (_CHARACTERS if prefix else _CHARACTERS.replace(" ", "")) + self._wild:
+        for character in list(self._characters):
+            if character in "*?\\" or (character == " " and not prefix):  # spaces at the start do not count
+                continue
             part = self._ask({"PatientID": f"{prefix}{character}*"})
+            if character in _WILD and not _begin(part, prefix + character):
+                continue
             if part.studies and part.studies == window.studies:
                 if alike and alike != character.casefold():  # the peer ignores the key, or knows no wildcards
                     yield window
                     return
                 alike = character.casefold()
             yield from self._beginning(part, prefix + character)
+
+
+def _begin(window: Window, prefix: str) -> bool:
+    """Whether any answer's Patient ID begins so."""
+    return any(str(answer.get("PatientID", "")).casefold().startswith(prefix.casefold()) for answer in window.answers)
 
 
 def _dates(first: int, last: int) -> Keys:
