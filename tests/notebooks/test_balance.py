@@ -143,12 +143,12 @@ def test_committed_without_outputs() -> None:
 
 @pytest.mark.slow
 def test_shows_what_a_reviewer_relies_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three jackets of the sample, of which everything waits for review, an empty scan, and a disc's text."""
+    """Three jackets of the sample, of which everything waits for review, an empty scan, and a disc's settings."""
     for folder in ("scans", "media"):
         (tmp_path / folder).mkdir()
     for name in ("filmroom.toml", "mpi.csv"):
         shutil.copy(SAMPLE / name, tmp_path)
-    shutil.copy(SAMPLE / "media" / "CD1" / "README.TXT", tmp_path / "media")
+    shutil.copy(SAMPLE / "media" / "CD1" / "AUTORUN.INF", tmp_path / "media")
     for scan in sorted((SAMPLE / "scans").iterdir()):
         if scan.name.startswith(JACKETS):
             shutil.copy(scan, tmp_path / "scans")
