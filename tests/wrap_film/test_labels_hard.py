@@ -116,3 +116,13 @@ def test_a_line_on_an_even_ground_is_black_on_white() -> None:
     shades[10:34, 150:154] -= 60
     even = on_even_ground(shades.astype(np.uint8), 31)
     assert even[22, 52] < 30 and even[22, 152] < 30 and np.median(even) > 240
+
+
+def test_text_that_lies_mirrored_on_its_head_is_not_taken_for_upright() -> None:
+    """Seen so, many letters look like others: what is read of them for certain is little."""
+    lines = ("BIRTH DATE 10-APR-1964", "STUDY DATE 12-MAY-1985", "ID: 86468051")
+    film = np.flipud(written(np.full((1000, 1300), 225, np.float32), 20, lines))
+    labels = read_labels(np.ascontiguousarray(film), "auto")
+    assert [(found.turn, found.mirrored) for found in labels] == [(180, True)]
+    fields = {field: reading.value for field, reading in read_fields(labels, YEARS).items()}
+    assert fields == {"birth_date": "19640410", "study_date": "19850512", "patient_id": "86468051"}

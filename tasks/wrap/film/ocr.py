@@ -23,6 +23,7 @@ _TRIED = 2  # lines read to learn which way up a region stands
 _LEGIBLE = 9.0  # letters read with certainty in those: enough to know
 _LEAST_LEGIBLE = 4.0
 _RATHER_CERTAIN = 0.75  # less is read of letters that stand on their heads as well
+_MOSTLY = 0.7  # share of all letters read so in one way, which need not be compared with a mirrored one then
 _CLEARLY = 2.0  # the right way up is so much more legible than any other
 _OTHER_SIZE = 1.35  # of the second reading, where one engine does both
 
@@ -176,11 +177,16 @@ def _upright(lines: Lines, readers: tuple[Reader, Reader]) -> tuple[Way, float]:
     """The way in which lines are most legible, and how legible they are so."""
     scores: dict[Way, float] = {(mirrored, turn): 0.0 for mirrored in (False, True) for turn in (0, 180)}
     for reader, enough in zip(readers, (_LEGIBLE, 2 * _LEGIBLE), strict=True):
+        shares: dict[Way, float] = {}
         for mirrored in (False, True):
             for way in ((mirrored, 0), (mirrored, 180)):
-                scores[way] += _legible(reader([_set(line, way) for line in lines]))
+                read = reader([_set(line, way) for line in lines])
+                scores[way] += _legible(read)
+                shares[way] = _legible(read) / max(1, sum(len(line.letters) for line in read))
             best, other = sorted(scores, key=lambda way: -scores[way])[:2]
-            if scores[best] >= enough and scores[best] >= _CLEARLY * scores[other]:
+            # Of mirrored text that stands on its head much can be read, though little for certain.
+            known = mirrored or shares.get(best, 0.0) >= _MOSTLY
+            if known and scores[best] >= enough and scores[best] >= _CLEARLY * scores[other]:
                 return best, scores[best]
     best = max(scores, key=lambda way: scores[way])
     return best, scores[best] / 2
