@@ -102,7 +102,7 @@ class Compiler:
         rule = None
         if kind in ("1C", "2C"):
             rule = self._rules.get((owner, tag)) or self._rules.get(("", tag)) or self._sentences.rule(text, True)
-        if is_content and tag in BY_VALUE_TYPE and kind in ("1", "2", "1C", "2C"):
+        if is_content and tag in BY_VALUE_TYPE and (owner, tag) not in self._rules and kind in ("1", "2", "1C", "2C"):
             asked = ["is", VALUE_TYPE, 0, BY_VALUE_TYPE[tag]]
             if kind in ("1", "2"):
                 kind, rule = f"{kind}C", [asked, True]
