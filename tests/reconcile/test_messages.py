@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.configuration import Patients
 from tasks.reconcile.index import PatientIndex, Person, read_index
-from tasks.reconcile.registry.event import UnreadableError
+from tasks.reconcile.registry.event import Event, UnreadableError
 from tasks.reconcile.registry.gather import gather
 from tasks.reconcile.registry.history import lives
 from tasks.reconcile.registry.hl7 import read_message, split_messages
@@ -86,6 +86,9 @@ def test_links_are_made_and_undone(tmp_path: Path) -> None:
     linked = index_of(tmp_path / "a", *known, adt("A24", "1960", MARY, other))
     assert linked.size == 2
     assert one(linked, "1").linked == one(linked, "2").line
+    # Whom only the link tells of is somebody too.
+    (tmp_path / "c").mkdir()
+    assert index_of(tmp_path / "c", adt("A24", "1960", MARY, other)).size == 2
     undone = index_of(tmp_path / "b", *known, adt("A24", "1960", MARY, other), adt("A37", "1961", MARY, other))
     assert (one(undone, "1").linked, one(undone, "2").linked) == (-1, -1)
 
@@ -127,16 +130,19 @@ def test_what_tables_and_messages_say_of_one_number_is_one_person(tmp_path: Path
 
 
 def test_messages_are_read_in_the_characters_they_declare() -> None:
+    wide = adt("A04", "1955", pid("1", "ŁUKASZ^A"), charset="UNICODE UTF-16").decode().encode("utf-16")
+    assert read_message(split_messages(wide)[0])[0].facts.names == (("ŁUKASZ", "A"),)
     for charset, name in (("8859/1", "MÜLLER"), ("8859/2", "WAŁĘSA"), ("UNICODE UTF-8", "МАРИЯ"), ("", "ПЁТР")):
         (message,) = split_messages(
             b"\x0b" + adt("A04", "1955", pid("1", f"{name}^A", "19310312"), charset=charset) + b"\x1c\r"
         )
-        assert read_message(message).facts.names == ((name, "A"),)
+        (event,) = read_message(message)
+        assert event.facts.names == ((name, "A"),)
 
 
 def test_escapes_separators_and_subcomponents() -> None:
     message = adt("A04", "1955", pid(r"1\T\2^^^STE&2.16&ISO^MR", r"O\F\NEIL&O^MARY^ANN~BORN^MARY^^^^^M", "1931031211"))
-    event = read_message(message.replace(b"|", b"#").replace(b"^", b"@"))
+    (event,) = read_message(message.replace(b"|", b"#").replace(b"^", b"@"))
     assert event.identifiers == (("1&2", "STE"),)
     assert event.facts.names == (("O#NEIL".replace("#", "|"), "MARY ANN"), ("BORN", "MARY"))
     assert event.facts.birth_date == "19310312"
@@ -195,16 +201,20 @@ messages = st.builds(
 )
 
 
+def events_of(found: list[bytes]) -> list[Event]:
+    return [event for message in found for event in read_message(message)]
+
+
 @settings(max_examples=150)
 @given(st.lists(messages, max_size=9), st.randoms(use_true_random=False))
 def test_adt_in_any_order_gives_the_same_index(found: list[bytes], random: object) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    told = [[vars(life) | {"linked": None} for life in lives(map(read_message, order))] for order in (found, shuffled)]
+    told = [[vars(life) | {"linked": None} for life in lives(events_of(order))] for order in (found, shuffled)]
     assert told[0] == told[1]
     # Nobody's number is lost on the way.
-    said = {identifier for message in found for identifier in read_message(message).identifiers}
-    held = {identifier for life in lives(map(read_message, found)) for identifier in life.identifiers}
+    said = {identifier for event in events_of(found) for identifier in event.identifiers}
+    held = {identifier for life in lives(events_of(found)) for identifier in life.identifiers}
     assert said <= held
 
 

@@ -111,7 +111,7 @@ def _parts(content: bytes, suffix: str) -> Iterator[Callable[[], list[Event]]]:
             yield partial(read_resource, resource)
     else:
         for message in split_messages(content):
-            yield partial(lambda part: [read_message(part)], message)
+            yield partial(read_message, message)
 
 
 def _met(table: pa.Table, people: Sequence[Life]) -> tuple[dict[int, list[Record]], pa.Table]:

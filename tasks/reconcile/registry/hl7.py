@@ -37,7 +37,7 @@ _CODECS = {
     "UNICODE": "utf-8",
     "UNICODE UTF-8": "utf-8",
     "UTF-8": "utf-8",
-    "UNICODE UTF-16": "utf-16",
+    "UNICODE UTF-16": "utf-8",  # `split_messages` has made it so
     "ISO IR87": "iso2022_jp",
     "ISO IR159": "iso2022_jp_2",
     "GB 18030-2000": "gb18030",
@@ -64,8 +64,8 @@ def split_messages(content: bytes) -> list[bytes]:
     return [plain[start:end] for start, end in zip(starts, [*starts[1:], len(plain)], strict=True)]
 
 
-def read_message(content: bytes) -> Event:
-    """The event of a message; raises `UnreadableError` where it is none that an index is made of."""
+def read_message(content: bytes) -> list[Event]:
+    """The events of a message; raises `UnreadableError` where it is none that an index is made of."""
     segments = _Segments.of(content)
     kind, trigger = segments.component("MSH", 9, 1), segments.component("MSH", 9, 2) or segments.component("EVN", 1, 1)
     if kind != "ADT":
@@ -75,10 +75,10 @@ def read_message(content: bytes) -> Event:
         raise UnreadableError(f"ADT event{named}: none that tells who somebody is")
     sent = _moment(segments.component("MSH", 7, 1))
     at = (_moment(segments.component("EVN", 2, 1)) or sent, sent, segments.component("MSH", 10, 1))
-    return _event(segments, EVENTS[trigger], trigger, at)
+    return _events(segments, EVENTS[trigger], trigger, at)
 
 
-def _event(segments: "_Segments", kind: Kind, trigger: str, at: tuple[str, str, str]) -> Event:
+def _events(segments: "_Segments", kind: Kind, trigger: str, at: tuple[str, str, str]) -> list[Event]:
     persons = segments.all("PID")
     if not persons:
         raise UnreadableError("no segment PID")
@@ -89,23 +89,23 @@ def _event(segments: "_Segments", kind: Kind, trigger: str, at: tuple[str, str, 
     merged = segments.all("MRG")
     match kind:
         case "known":
-            return Event(at, kind, identifiers, facts)
+            return [Event(at, kind, identifiers, facts)]
         case "link" | "unlink":
             prior = _identifiers(persons[1]) if len(persons) > 1 else ()
             if not prior:
                 raise UnreadableError("no second person")
-            return Event(at, kind, identifiers, facts, prior)
+            return [Event(at, "known", prior, _facts(persons[1])), Event(at, kind, identifiers, facts, prior)]
     prior = _listed(merged[0], 1) if merged else ()
     if kind == "move":
         source, target = _listed(merged[0], 4) if merged else (), _listed(persons[0], 2)
         if not (prior and source and target):
             raise UnreadableError("does not say what is moved from whom to whom (MRG-1, MRG-4, PID-2)")
-        return Event(at, kind, target, facts, source, prior)
+        return [Event(at, kind, target, facts, source, prior)]
     if trigger == "A39" and merged:
         prior = _listed(merged[0], 4) or prior
     if not prior:
         raise UnreadableError("does not say what is merged (MRG-1)")
-    return Event(at, kind, identifiers, facts, prior)
+    return [Event(at, kind, identifiers, facts, prior)]
 
 
 @dataclass(frozen=True)
