@@ -22,8 +22,7 @@ from time import perf_counter
 from typing import Any
 
 from tasks.network import Received
-from tasks.network.retrieval import Retriever
-from tasks.received import peer_of
+from tasks.receiving import retriever_of
 from tests.orthanc import Orthanc, start_orthanc
 from tests.scan.pacs_objects import Emptying, as_file, instance
 
@@ -45,7 +44,6 @@ def fill(orthanc: Orthanc, objects: int) -> list[str]:
 
 def bare(emptying: Emptying, studies: list[str], folder: Path | None = None) -> int:
     """Retrieves all studies, into files if there is a folder for them; gives back how many objects came."""
-    peer = peer_of(emptying.source, emptying.configuration)
 
     def some(mine: list[str]) -> int:
         came: list[str] = []
@@ -55,7 +53,7 @@ def bare(emptying: Emptying, studies: list[str], folder: Path | None = None) -> 
             if folder:
                 (folder / received.sop_instance_uid).write_bytes(received.data)
 
-        with Retriever(peer) as retriever:
+        with retriever_of(emptying.source, emptying.configuration) as retriever:
             for study in mine:
                 retriever.study(study, receive)
         return len(came)

@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.configuration import Configuration, PacsSource
-from tasks.errors import NextRunError
 from tasks.keys import item_key, key_of, uid_of
-from tasks.network import Peer, Received
-from tasks.network.asking import listed_instances
-from tasks.network.retrieval import Retriever
+from tasks.network import Received
 from tasks.printable import printable_path, raw_path
 
 # Ours, in every file we write; without a version, so that the same object gives the same bytes.
@@ -34,11 +31,6 @@ class KeptObject:
     file: Path
     bytes: int
     sha256: str
-
-
-def peer_of(source: PacsSource, configuration: Configuration) -> Peer:
-    """A legacy PACS as a peer."""
-    return Peer(source.host, source.port, source.ae_title, configuration.network.ae_title, "source")
 
 
 def object_path(*uids: str) -> str:
@@ -125,26 +117,6 @@ def _sop_class(content: bytes) -> str:
 def _folder(workspace: Path, source: str, path: str) -> Path:
     key = key_of("received", source, path.partition("/")[0])
     return workspace / "received" / key[:2] / key
-
-
-def receive_again(configuration: Configuration, source: str, path: str) -> bytes:
-    """The file of an object that is asked for once more.
-
-    Raises `NextRunError` where the PACS does not give it out, `StageBlockedError` or `RetryLaterError` where it cannot be
-    asked.
-    """
-    place = configuration.sources[source]
-    assert isinstance(place, PacsSource)
-    study, series, instance = uids_of(path)
-    came: list[Received] = []
-    with Retriever(peer_of(place, configuration)) as retriever:
-        listed = listed_instances(retriever, study, series).instances
-        wanted = [one for one in listed if one.instance == instance and one.sop_class]
-        retriever.objects(wanted, [one.sop_class for one in wanted], came.append)
-    for received in came:
-        if received.sop_instance_uid == instance:
-            return file_head(received) + received.data
-    raise NextRunError("the PACS does not give it out any more")
 
 
 def spent_files(configuration: Configuration, source: str, path: str, sha256: str) -> tuple[Path, ...]:

@@ -15,7 +15,8 @@ from tasks.configuration import Configuration, PacsSource
 from tasks.containers import Outermost, container_at
 from tasks.errors import NextRunError, QuarantineError, RetryLaterError, StageBlockedError
 from tasks.printable import raw_path
-from tasks.received import receive_again, received_file
+from tasks.received import received_file
+from tasks.receiving import receive_again
 
 LARGEST_ITEM = 2 * 2**30  # bytes that are read into memory as one item
 

@@ -18,4 +18,5 @@ class PacsSource(Section):
     port: int = Field(ge=1, le=65535, exclude=True)
     ae_title: str = Field(min_length=1, max_length=16, exclude=True)
     name: str = ""
+    retrieve: Literal["get", "move"] = Field(default="get", exclude=True)  # "get" falls back on C-MOVE where there is no C-GET
     associations: int = Field(default=4, ge=1, le=32, exclude=True)  # side by side, by all workers together

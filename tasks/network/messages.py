@@ -12,6 +12,7 @@ C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_GET_RQ, C_GET_RSP = 0x0010, 0x8010
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
+C_MOVE_RQ, C_MOVE_RSP = 0x0021, 0x8021
 C_CANCEL_RQ = 0x0FFF
 
 _NUMBERS = {
@@ -27,20 +28,21 @@ _NUMBERS = {
     "NumberOfWarningSuboperations": 0x1023,
 }
 _UIDS = {"AffectedSOPClassUID": 0x0002, "AffectedSOPInstanceUID": 0x1000}
-_ELEMENTS = _NUMBERS | _UIDS
+_TITLES = {"MoveDestination": 0x0600}
+_ELEMENTS = _NUMBERS | _UIDS | _TITLES
 _NUMBER_OF = {element: keyword for keyword, element in _NUMBERS.items()}
 _UID_OF = {element: keyword for keyword, element in _UIDS.items()}
 
 
 def encode_command(command: Mapping[str, int | str]) -> bytes:
-    """The command set with its group length; keys are the keywords above, UIDs are text and all else are 16-bit numbers."""
+    """The command set with its group length; keys are the keywords above; UIDs and AE titles are text."""
     body = b""
     for keyword, value in sorted(command.items(), key=lambda entry: _ELEMENTS[entry[0]]):
         if isinstance(value, int):
             raw = struct.pack("<H", value)
         else:
             raw = value.encode("ascii")
-            raw += b"\x00" * (len(raw) % 2)
+            raw += (b" " if keyword in _TITLES else b"\x00") * (len(raw) % 2)
         body += struct.pack("<HHL", 0, _ELEMENTS[keyword], len(raw)) + raw
     return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
 

@@ -1,4 +1,5 @@
-"""Retrieving objects by C-GET, in the transfer syntax in which the peer holds them.
+"""Retrieving objects, in the transfer syntax in which the peer holds them: by C-GET, or by C-MOVE where that is wanted or all
+there is.
 
 A presentation context is proposed for each SOP class and transfer syntax, so that no peer has to choose between them: first
 those that images come in; what does not come so is asked for again by itself, in every syntax there is.
@@ -15,7 +16,7 @@ from pynetdicom import AllStoragePresentationContexts
 
 from tasks.errors import RetryLaterError, StageBlockedError
 from tasks.network.negotiation import MOST_CONTEXTS, Context, Peer, associate
-from tasks.network.services import FIND_CONTEXT, GET_CONTEXT, Found, GetResult, Received, find_some, get
+from tasks.network.services import FIND_CONTEXT, GET_CONTEXT, MOVE_CONTEXT, Found, GetResult, Received, find_some, get, move
 from tasks.network.upper_layer import Association
 
 MOST_UIDS = 100  # in one identifier: some 6,500 characters, which every peer takes
@@ -45,8 +46,7 @@ _VIDEO = (
     "108",
 )
 _EVERY = (*_IMAGES, _JPEG + "92", _JPEG + "93", *(_JPEG + number for number in _VIDEO))
-_ALWAYS = (FIND_CONTEXT, GET_CONTEXT)
-MOST_CLASSES = (MOST_CONTEXTS - len(_ALWAYS)) // len(_IMAGES)  # that one association may be about
+MOST_CLASSES = (MOST_CONTEXTS - 3) // len(_IMAGES)  # that one association may be about
 _FREQUENT = (  # CT, MR, CR, ultrasound, ultrasound in frames, secondary capture, X-ray
     "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.4",
@@ -77,11 +77,14 @@ class Wanted:
 class Retriever:
     """One association after another to a peer, each kept for as long as it fits what is asked for; a context manager.
 
+    What comes by C-GET is given to `receive`; what comes by C-MOVE comes to whom `be_receiving` has made sure to listen.
     All of it raises `StageBlockedError` where the peer refuses us, and `RetryLaterError` where it is lost, busy or silent.
     """
 
-    def __init__(self, peer: Peer):
+    def __init__(self, peer: Peer, be_receiving: Callable[[], None] = lambda: None, by_move: bool = False):
         self.peer = peer
+        self._always = (FIND_CONTEXT, MOVE_CONTEXT) if by_move else (FIND_CONTEXT, GET_CONTEXT, MOVE_CONTEXT)
+        self._be_receiving = be_receiving
         self._association: Association | None = None
         self._classes = STORAGE_CLASSES[:MOST_CLASSES]
 
@@ -91,13 +94,14 @@ class Retriever:
         if self._association is None or not set(wanted) <= set(self._classes):
             self.close()
             self._classes = tuple(dict.fromkeys([*wanted, *self._classes]))[:MOST_CLASSES]
-            self._association = associate(self.peer, _contexts(self._classes, _IMAGES))
+            self._association = associate(self.peer, self._contexts(self._classes, _IMAGES))
         return self._association
 
     def require_services(self) -> None:
         """Raises `StageBlockedError` where the peer can be asked nothing, or gives nothing out."""
         self._require(self.association(), FIND_CONTEXT, "C-FIND")
-        self._require(self.association(), GET_CONTEXT, "C-GET")
+        if not self.association().takes(MOVE_CONTEXT.abstract_syntax):
+            self._require(self.association(), GET_CONTEXT, "C-GET")
 
     def study(self, uid: str, receive: Callable[[Received], None]) -> None:
         """Asks for a whole study; objects of other SOP classes than those asked for last do not come."""
@@ -116,7 +120,7 @@ class Retriever:
         """Asks for each object by itself, in every transfer syntax there is."""
         for sop_class in sorted({wanted.sop_class for wanted in objects}):
             self.close()
-            self._association = associate(self.peer, _contexts([sop_class], _EVERY))
+            self._association = associate(self.peer, self._contexts([sop_class], _EVERY))
             for wanted in objects:
                 if wanted.sop_class == sop_class:
                     self._get(self._association, _identifier(wanted.study, wanted.series, [wanted.instance]), receive)
@@ -144,6 +148,10 @@ class Retriever:
             self._association.__exit__(kind, error, trace)
             self._association = None
 
+    def _contexts(self, classes: Iterable[str], syntaxes: Sequence[str]) -> list[Context]:
+        receiving = (Context(sop_class, syntax, receiving=True) for sop_class in classes for syntax in syntaxes)
+        return [*self._always, *(receiving if GET_CONTEXT in self._always else ())]
+
     @contextmanager
     def _lost_with_its_errors(self) -> Iterator[None]:
         """An association on which something went wrong is not used again."""
@@ -158,19 +166,19 @@ class Retriever:
             raise StageBlockedError(f"{self.peer.section} {self.peer.name} offers us no {service}: allow it there")
 
     def _get(self, association: Association, identifier: Dataset, receive: Callable[[Received], None]) -> GetResult:
-        self._require(association, GET_CONTEXT, "C-GET")
         with self._lost_with_its_errors():
-            result = get(association, identifier, receive)
+            if association.takes(GET_CONTEXT.abstract_syntax) or not association.takes(MOVE_CONTEXT.abstract_syntax):
+                self._require(association, GET_CONTEXT, "C-GET")
+                result = get(association, identifier, receive)
+            else:
+                self._be_receiving()
+                result = move(association, identifier, self.peer.our_ae_title)
         if result.status in _NOT_ALLOWED:
             name = f"{self.peer.section} {self.peer.name}"
             raise StageBlockedError(f"{name} refuses C-GET (status 0x{result.status:04X}): allow our AE title there")
         if result.status in _OUT_OF_RESOURCES:
             raise RetryLaterError(f"the PACS had not the means to give objects out (status 0x{result.status:04X})")
         return result
-
-
-def _contexts(classes: Iterable[str], syntaxes: Sequence[str]) -> list[Context]:
-    return [*_ALWAYS, *(Context(sop_class, syntax, receiving=True) for sop_class in classes for syntax in syntaxes)]
 
 
 def _identifier(study: str, series: str, instances: Sequence[str]) -> Dataset:

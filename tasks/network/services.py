@@ -19,6 +19,8 @@ from tasks.network.messages import (
     C_FIND_RSP,
     C_GET_RQ,
     C_GET_RSP,
+    C_MOVE_RQ,
+    C_MOVE_RSP,
     C_STORE_RQ,
     C_STORE_RSP,
     DATA_SET,
@@ -31,10 +33,12 @@ from tasks.network.upper_layer import Association, Message
 
 VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 IMPLICIT = str(ImplicitVRLittleEndian)  # of queries; every application takes it (PS3.5 section 10.1)
 FIND_CONTEXT = Context(STUDY_ROOT_FIND, IMPLICIT)
 GET_CONTEXT = Context(STUDY_ROOT_GET, IMPLICIT)
+MOVE_CONTEXT = Context(STUDY_ROOT_MOVE, IMPLICIT)
 SUCCESS, PENDING = 0x0000, frozenset({0xFF00, 0xFF01})
 CANCELLED = 0xFE00  # by us, or by the peer that has found more than it gives out
 
@@ -138,6 +142,17 @@ def get(association: Association, identifier: Dataset, receive: Callable[[Receiv
             raise RetryLaterError("the PACS answered with a command that was not asked for")
         elif (status := number(message.command, "Status")) not in PENDING:
             return GetResult(status, _failed(message.data))
+
+
+def move(association: Association, identifier: Dataset, destination: str) -> GetResult:
+    """C-MOVE, study root, to the AE title `destination`; what it sends there has been acknowledged when this returns."""
+    context_id = association.accepted[STUDY_ROOT_MOVE, IMPLICIT]
+    command = _query(association, C_MOVE_RQ, STUDY_ROOT_MOVE) | {"MoveDestination": destination}
+    association.send(context_id, command, _encoded(identifier))
+    while True:
+        answer = _answer(association, C_MOVE_RSP)
+        if (status := number(answer.command, "Status")) not in PENDING:
+            return GetResult(status, _failed(answer.data))
 
 
 def take(association: Association, message: Message, receive: Callable[[Received], None]) -> None:

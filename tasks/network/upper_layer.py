@@ -21,7 +21,7 @@ MESSAGE_SECONDS = 900  # longest message, however steadily it trickles
 OUR_MAXIMUM_PDU = 1 << 20
 _LONGEST_PDU = 1 << 20  # of ours, where the peer takes any length
 _PDUS_A_WRITE = 64
-ASSOCIATE_AC, ASSOCIATE_RJ, DATA, RELEASE_RQ, ABORT = 0x02, 0x03, 0x04, 0x05, 0x07
+ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, DATA, RELEASE_RQ, RELEASE_RP, ABORT = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Message:
     context_id: int
     command: Command
     data: bytes
+
+
+class ReleasedError(RetryLaterError):
+    """The peer released the association, which only who asked for it may."""
 
 
 class Association:
@@ -89,10 +93,20 @@ class Association:
                     if complete and (not control & 0x01 or number(complete, "CommandDataSetType") == 0x0101):
                         return Message(context_id, complete, bytes(data))
 
+    def receive_or_end(self) -> Message | None:
+        """The next message, or nothing where the peer has released the association. Raises as `receive` does."""
+        try:
+            return self.receive()
+        except ReleasedError:
+            return None
+
     def _fragments(self, deadline: float) -> list[tuple[int, int, memoryview]]:
         kind, body = read_pdu(self._connection, deadline)
         if kind == ABORT:
             raise RetryLaterError("the PACS aborted the association")
+        if kind == RELEASE_RQ:
+            self._connection.sendall(struct.pack(">BBLL", RELEASE_RP, 0, 4, 0))
+            raise ReleasedError("the PACS released the association")
         if kind != DATA:
             raise RetryLaterError("the PACS ended the association")
         view, position, fragments = memoryview(body), 0, []
@@ -119,7 +133,7 @@ class Association:
 def read_pdu(connection: socket.socket, deadline: float) -> tuple[int, bytearray]:
     """Type and content of the next PDU; type 0 where it is none, or longer than we allowed. `deadline` in monotonic seconds."""
     kind, _, length = struct.unpack(">BBL", _read(connection, 6, deadline))
-    if kind not in range(0x02, 0x08) or length > 2 * OUR_MAXIMUM_PDU:
+    if kind not in range(0x01, 0x08) or length > 2 * OUR_MAXIMUM_PDU:
         return 0, bytearray()
     return kind, _read(connection, length, deadline)
 

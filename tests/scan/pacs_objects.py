@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +17,19 @@ from tasks.stage import Outcome, StageContext
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 ROOT = "1.2.826.0.1.3680043.8.498"
+_FAMILIES = (
+    "Abernathy",
+    "Bjornstad",
+    "Czerny",
+    "Dubois",
+    "Echeverria",
+    "Fitzgerald",
+    "Grimaldi",
+    "Hofstetter",
+    "Ivanova",
+    "Jonquet",
+)
+_GIVEN = ("Ottilie", "Perpetua", "Quirina", "Rosamund", "Sieglinde", "Theodora", "Ursula")
 
 
 def instance(study: int, series: int, number: int, date: str = "19990102", time: str = "", patient: str = "") -> Dataset:
@@ -26,8 +39,9 @@ def instance(study: int, series: int, number: int, date: str = "19990102", time:
     dataset.SOPClassUID, dataset.SOPInstanceUID = UID(CR), UID(f"{ROOT}.{study}.{series}.{number}")
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = UID(f"{ROOT}.{study}"), UID(f"{ROOT}.{study}.{series}")
     dataset.StudyDate, dataset.StudyTime, dataset.Modality = date, time, "CR"
-    dataset.PatientName, dataset.PatientID = f"Legacy^{study}", patient or f"L{study:04}"
-    dataset.PatientBirthDate, dataset.PatientSex = "19500607", "F"
+    family, given = _FAMILIES[study % len(_FAMILIES)], _GIVEN[study % len(_GIVEN)]
+    dataset.PatientName, dataset.PatientID = f"{family}^{given}", patient or f"L{study:04}"
+    dataset.PatientBirthDate, dataset.PatientSex = f"19{30 + study % 61}{1 + study % 12:02}{1 + study % 28:02}", "F"
     dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "1", series, number
     dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -84,10 +98,12 @@ class Emptying:
     port: int
     ae_title: str = "ORTHANC"
     our_port: int = 11113
+    retrieve: Literal["get", "move"] = "get"
 
     def __post_init__(self) -> None:
         (self.workspace / "spill").mkdir(parents=True)
-        self.source = PacsSource(kind="pacs", host="127.0.0.1", port=self.port, ae_title=self.ae_title, name="old")
+        address: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "ae_title": self.ae_title}
+        self.source = PacsSource(kind="pacs", name="old", retrieve=self.retrieve, **address)
         self.configuration = Configuration(
             project=Project(name="test", workspace=self.workspace),
             source=(self.source,),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from tests.orthanc import Orthanc, start_orthanc
 from tests.scan.pacs_objects import as_file, instance
@@ -44,6 +45,13 @@ def filmroom(*arguments: str, file: Path) -> str:
     return done.stdout
 
 
+def index_line(dataset: Dataset) -> str:
+    """The patient's line in the index."""
+    family, given = str(dataset.PatientName).split("^")
+    born = dataset.PatientBirthDate
+    return f"{dataset.PatientID},{family},{given},{born[:4]}-{born[4:6]}-{born[6:]},{dataset.PatientSex}"
+
+
 def pixels(orthanc: Orthanc) -> dict[str, str]:
     """SHA-256 of the pixels of all that an archive holds, by SOP Instance UID."""
     held = {}
@@ -63,7 +71,7 @@ def test_a_migration_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) ->
             for series in range(SERIES):
                 for number in range(A_SERIES):
                     old.rest("/instances", "POST", as_file(instance(study, series, number)))
-        lines = [f"L{study:04},Legacy,{study},1950-06-07,F" for study in range(STUDIES)]
+        lines = [index_line(instance(study, 1, 1)) for study in range(STUDIES)]
         (tmp_path / "mpi.csv").write_text("\n".join(["patient_id,family_name,given_name,birth_date,sex", *lines]) + "\n")
         file = tmp_path / "filmroom.toml"
         file.write_text(_SETTINGS.format(source=old.dicom_port, target=new.dicom_port))

@@ -25,10 +25,9 @@ class Arrivals:
     _paths: dict[str, str] = field(default_factory=dict)
 
     def note(self, instances: Iterable[Wanted]) -> None:
-        """Takes up what the PACS lists, and finds what of it was received before."""
+        """Takes up what the PACS lists."""
         self.listed = {object_path(one.study, one.series, one.instance): one for one in instances}
         self._paths = {wanted.instance: path for path, wanted in self.listed.items()}
-        self.here |= kept(self.workspace, self.source, [path for path in self.listed if path not in self.here])
 
     def receive(self, came: network.Received) -> None:
         """Keeps what the PACS sends, under the series in which it is listed or, if it is not, the one it says."""
@@ -36,7 +35,8 @@ class Arrivals:
         self.here[path] = keep(self.workspace, self.source, path, came)
 
     def missing(self, classes: list[str]) -> list[Wanted]:
-        """What is listed as of these SOP classes and not here."""
+        """What is listed as of these SOP classes and not here, after a look at what came otherwise (C-MOVE)."""
+        self.here |= kept(self.workspace, self.source, [path for path in self.listed if path not in self.here])
         return [wanted for path, wanted in self.listed.items() if path not in self.here and wanted.sop_class in classes]
 
     def counts(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from tasks.configuration import PacsSource
 from tasks.network.retrieval import Retriever
 from tasks.pacs.objects import silence_remarks
-from tasks.received import peer_of
+from tasks.receiving import retriever_of
 from tasks.scan.pacs.study import missing_item, study_items, unlisted_item
 from tasks.stage import Outcome, Row, StageContext, each_row
 
@@ -27,12 +27,11 @@ def pacs_outcomes(rows: Sequence[Row], context: StageContext) -> Iterator[Outcom
     for name, alike in groupby(sorted(rows, key=lambda row: str(row["source"])), key=lambda row: row["source"]):
         source = context.configuration.sources[name]
         assert isinstance(source, PacsSource)
-        peer = peer_of(source, context.configuration)
         places = max(1, source.associations // (context.configuration.run.workers or 2))
         with ExitStack() as stack, ThreadPoolExecutor(places) as threads:
             idle: SimpleQueue[Retriever] = SimpleQueue()
             for _ in range(places):
-                idle.put(stack.enter_context(Retriever(peer)))
+                idle.put(stack.enter_context(retriever_of(source, context.configuration)))
 
             def outcomes(row: Row, idle: SimpleQueue[Retriever] = idle) -> list[Outcome]:
                 retriever = idle.get()

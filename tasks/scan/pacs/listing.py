@@ -22,7 +22,8 @@ from tasks.keys import item_key, key_of
 from tasks.network.asking import number_of
 from tasks.network.retrieval import Retriever
 from tasks.network.services import CANCELLED, SUCCESS
-from tasks.received import object_path, peer_of
+from tasks.received import object_path
+from tasks.receiving import retriever_of
 from tasks.scan.pacs.windows import MOST_ANSWERS, Keys, StudyWindows, Window
 
 # What is taken for an object's size before it has come: few enough a batch that the next stages need not wait long for them.
@@ -86,7 +87,7 @@ def write_list(source: PacsSource, configuration: Configuration, target: Path) -
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     answers, finished = target.with_suffix(".answers"), target.with_suffix(".new")
-    with Retriever(peer_of(source, configuration)) as retriever, pq.ParquetWriter(answers, _ANSWER) as writer:
+    with retriever_of(source, configuration) as retriever, pq.ParquetWriter(answers, _ANSWER) as writer:
         asked = StudyWindows(partial(_find, retriever))
         for window in asked.dated():
             writer.write_table(_table(window))

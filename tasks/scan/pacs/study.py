@@ -80,6 +80,7 @@ def _retrieve_missing(arrivals: Arrivals, retriever: Retriever) -> None:
         if nameless := arrivals.missing([""]):
             retriever.objects(nameless, some, arrivals.receive)
     retriever.one_by_one(arrivals.missing(classes), arrivals.receive)
+    arrivals.missing(classes)
 
 
 def _item(row: Row, path: str, arrivals: Arrivals, hidden: Mapping[str, str]) -> Outcome:
