@@ -54,7 +54,8 @@ class Compiler:
         for row in self._read("ciod_to_modules"):
             rule = self._sentences.rule(plain(row["conditionalStatement"] or ""), False) if row["usage"] == "C" else None
             if row["moduleId"] in modules:
-                iods.setdefault(row["ciodId"], []).append([row["moduleId"], row["usage"], rule[0] if rule else None])
+                listed = [row["moduleId"], row["usage"], rule[0] if rule else None, row["informationEntity"]]
+                iods.setdefault(row["ciodId"], []).append(listed)
         frames: dict[str, list[str]] = {}
         for row in self._read("ciod_to_fg_macros"):
             # The identity transformation is an alternative to the general one, which stands beside it.

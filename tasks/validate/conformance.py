@@ -1,4 +1,7 @@
-"""What the IOD check finds in final headers, as failed rules of a suite of their own: warnings, for a legacy object came so."""
+"""What the IOD check finds in final headers, as failed rules of a suite of their own: warnings, for a legacy object came so.
+
+Beside it, what objects of one study contradict each other in.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -6,7 +9,8 @@ from functools import lru_cache
 from tasks.errors import QuarantineError
 from tasks.stage import Row
 from tasks.validate.findings import Failure, Rule
-from tasks.validate.iod import Elements, Problem, check, read_elements
+from tasks.validate.iod import Difference, Elements, Problem, check, differences, read_elements
+from tasks.validate.iod.problems import keyword
 
 SUITE = "iod"
 VERSION = 1
@@ -21,18 +25,21 @@ _UNREAD = Rule(SUITE, "unread", "warning", "SOPInstanceUID", "The header could n
 def iod_failures(batch: Sequence[Row]) -> list[Failure]:
     """Problems of the final headers of VALIDATE_VIEW rows, in the order they are first met; what has no header has none."""
     found: dict[Rule, list[str]] = {}
+    read: list[tuple[str, str, Elements]] = []
     for row in batch:
-        if row["header"]:
-            for rule in _broken(row):
-                found.setdefault(rule, []).append(str(row["object_key"]))
-    return [Failure(rule, tuple(keys)) for rule, keys in found.items()]
-
-
-def _broken(row: Row) -> list[Rule]:
-    try:
-        return [_rule(problem) for problem in check(_elements(row))]
-    except QuarantineError:
-        return [_UNREAD]
+        if not row["header"]:
+            continue
+        key = str(row["object_key"])
+        try:
+            elements = _elements(row)
+        except QuarantineError:
+            found.setdefault(_UNREAD, []).append(key)
+            continue
+        read.append((key, row["study_instance_uid"], elements))
+        for problem in check(elements):
+            found.setdefault(_rule(problem), []).append(key)
+    failures = [Failure(rule, tuple(keys)) for rule, keys in found.items()]
+    return failures + [Failure(_contradiction(difference), keys) for difference, keys in differences(read)]
 
 
 def _elements(row: Row) -> Elements:
@@ -49,6 +56,13 @@ def _pixel_tag(elements: Elements) -> int:
     if _PIXEL_REPRESENTATION in elements:
         return _PIXEL_DATA
     return _DOUBLE_PIXELS if elements.get(_BITS_ALLOCATED, ("", b""))[1] == b"\x40\0" else _FLOAT_PIXELS
+
+
+def _contradiction(difference: Difference) -> Rule:
+    name = keyword(difference.tag)
+    entity = difference.entity.lower()
+    why = f"{name} is not what most objects of this {entity} have: it describes the {entity}, not the object (PS3.3 A.1.2)."
+    return Rule(SUITE, f"differs {name} within {entity}", "warning", name, why, _MEND)
 
 
 @lru_cache(maxsize=65536)

@@ -138,7 +138,13 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 def test_findings_are_rows_without_values() -> None:
     header = header_bytes(dataset_of(PatientSex="W", PixelData=None))
-    row = {"object_key": "o", "header": header, "pixel_header": b"x", "transfer_syntax_uid": "1.2.840.10008.1.2.1"}
+    row = {
+        "object_key": "o",
+        "study_instance_uid": "s",
+        "header": header,
+        "pixel_header": b"x",
+        "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+    }
     (failure,) = iod_failures([row, row | {"object_key": "p"}, row | {"object_key": "q", "header": b""}])
     assert failure.object_keys == ("o", "p")
     assert (failure.rule.suite, failure.rule.severity, failure.rule.column) == ("iod", "warning", "PatientSex")

@@ -6,6 +6,7 @@ of the raw elements: `check(read_elements(header))` gives the problems, each a k
 
 from tasks.validate.iod.check import check
 from tasks.validate.iod.elements import Elements, read_elements
+from tasks.validate.iod.entities import Difference, differences
 from tasks.validate.iod.problems import Problem
 
-__all__ = ["Elements", "Problem", "check", "read_elements"]
+__all__ = ["Difference", "Elements", "Problem", "check", "differences", "read_elements"]

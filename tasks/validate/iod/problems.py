@@ -31,7 +31,7 @@ class Problem:
     @property
     def keyword(self) -> str:
         """Keyword of the attribute."""
-        return _keyword(self.path[-1])
+        return keyword(self.path[-1])
 
     @property
     def name(self) -> str:
@@ -45,10 +45,10 @@ class Problem:
 
     @property
     def _place(self) -> str:
-        return ".".join(_keyword(tag) for tag in self.path)
+        return ".".join(keyword(tag) for tag in self.path)
 
 
 @lru_cache(maxsize=16384)
-def _keyword(tag: int) -> str:
+def keyword(tag: int) -> str:
     """Keyword of a public attribute; the number of any other may be four bytes of a damaged text, and is not told."""
     return keyword_for_tag(tag) or ("PrivateAttribute" if tag >> 16 & 1 else "UnknownAttribute")

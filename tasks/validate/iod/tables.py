@@ -87,8 +87,17 @@ def modules(sop_class_uid: str) -> tuple[Module, ...]:
             required[place].difference(*(top for other, top in enumerate(tops) if other != place)),
             compiled(condition, frozenset()) if condition else None,
         )
-        for place, ((_, usage, condition), group) in enumerate(listed)
+        for place, ((_, usage, condition, _), group) in enumerate(listed)
     )
+
+
+@lru_cache(maxsize=256)
+def entity_tags(sop_class_uid: str, entity: str) -> frozenset[int]:
+    """Attributes at the top of an object that describe its `Patient`, `Study` or `Series` (PS3.3 A.1.2)."""
+    found = tables()
+    iod = found["sop_classes"].get(sop_class_uid)
+    groups = [found["modules"][module] for module, _, _, of in found["iods"].get(iod, ()) if of == entity]
+    return frozenset(row[0] for group in groups for row in found["groups"][group])
 
 
 @lru_cache(maxsize=256)
