@@ -77,9 +77,18 @@ def _sessions(file: BinaryIO) -> list[int]:
         if at < 0:
             offset += len(chunk)
             continue
-        starts.append((offset + at) // SECTOR)
-        offset = max(_space(file, starts[-1]), (starts[-1] + 1) * SECTOR)
+        sector = (offset + at) // SECTOR
+        offset = (sector + 1) * SECTOR
+        if any(_leads_to_itself(volume) for volume in _volumes(file, sector)):
+            starts.append(sector)
+            offset = _space(file, sector)
     return starts
+
+
+def _leads_to_itself(volume: _Volume) -> bool:
+    """Whether the root is where the volume says: not so for an image that is a file on the disc."""
+    itself = _record(read_at(volume.file, volume.root.extent * volume.block, 256))
+    return itself is not None and (itself.name, itself.extent) == (b"\x00", volume.root.extent)
 
 
 def _space(file: BinaryIO, sector: int) -> int:

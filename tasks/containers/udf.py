@@ -40,8 +40,11 @@ class _Entry:
 def trees(file: BinaryIO, faults: list[str]) -> list[Iterator[tuple[bytes, Member]]]:
     """The image's UDF tree, which gives its files, if it has one. What is damaged is added to `faults`."""
     for block in (2048, 512, 4096, 1024):
-        anchor = read_at(file, 256 * block, 512)
-        if _tag(anchor, 256) == _ANCHOR:
+        last = size_of(file) // block - 1
+        for number in (256, last, last - 256, 512):  # ECMA-167 3/8.4.2.1; the last is of media not closed yet
+            anchor = read_at(file, max(number, 0) * block, 512)
+            if _tag(anchor, number) != _ANCHOR:
+                continue
             try:
                 return [_files(*_volume(file, block, anchor), faults)]
             except (ValueError, IndexError):

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tasks.containers.disc import open_disc
+from tasks.errors import QuarantineError
 from tasks.stage import StageContext
 from tasks.wrap.stage import wrap_batch
 from tests.containers.conftest import DEEP, MAKERS
@@ -88,6 +90,27 @@ def test_an_empty_file_is_found_once_whatever_its_names(
     subprocess.run(command, check=True, capture_output=True)
     reasons = migration(("archive", tmp_path / "source", "")).reasons()
     assert set(reasons) == {"a.iso", "a.iso!IM", "a.iso!an empty file with a long name"}
+
+
+@pytest.mark.parametrize(
+    "medium",
+    ["--media-type=cdr --udfrev=0x0150", "--media-type=cdr --udfrev=0x0201", "--media-type=cdrw", "--media-type=hd -b 512"],
+)
+def test_the_root_of_udf_on_every_kind_of_medium_is_found(
+    medium: str, tmp_path: Path, debian_tool: Callable[[str], str]
+) -> None:
+    """An empty volume has no member, and no folder that is damaged; without its last part, where write-once media have their
+    table, it is refused.
+    """
+    image = tmp_path / "a.udf"
+    subprocess.run([debian_tool("mkudffs"), "--new-file", *medium.split(), image, "20000"], check=True, capture_output=True)
+    with image.open("rb") as file:
+        opened = open_disc(file)
+        assert (dict(opened.members), opened.fault) == ({}, "")
+    if "cdr " in medium:
+        image.write_bytes(image.read_bytes()[: -100 * 2048])
+        with image.open("rb") as file, pytest.raises(QuarantineError, match="none of its volumes"):
+            open_disc(file)
 
 
 def test_an_apple_volume_beside_is_said(
