@@ -7,6 +7,7 @@ stage could not run, or a check failed; 2: configuration or usage.
 import argparse
 import atexit
 import gc
+import getpass
 import os
 import sys
 from collections.abc import Sequence
@@ -98,6 +99,18 @@ def _parser() -> _Parser:
     run.add_argument("--stage", action="append", choices=STAGE_NAMES, default=[], help="only this stage; may be repeated")
     run.add_argument("--limit", type=_positive, metavar="N", help="at most about N rows (whole groups are kept together)")
 
+    run.add_argument("--wave", default="", metavar="NAME", help="what the receipts call what is loaded now, for filmroom undo")
+
+    undo = _selected(
+        _add(commands, "undo", "undo", "takes back what was loaded", 'filmroom undo --wave 3 --reason "wrong box"')
+    )
+    undo.add_argument(
+        "--note",
+        choices=("113001", "113037", "113038"),
+        help="by a rejection note (quality, patient safety, wrong order), no delete",
+    )
+    _selected(_add(commands, "release", "release", "lets it go again", 'filmroom release --wave 3 --reason "box mended"'))
+
     status = _configured(_add(commands, "status", "status", "the balance", "filmroom status --json"))
     status.add_argument("--json", action="store_true", help="machine-readable")
 
@@ -142,12 +155,23 @@ def _review(parser: _Parser) -> None:
     choice.add_argument("--link", metavar="PATIENT_ID", help="the study is this patient's")
     choice.add_argument("--new-patient", metavar="PATIENT_ID", help="a patient whom registration gave this number")
     choice.add_argument("--nobody", action="store_true", help="nobody in the index")
+    choice.add_argument("--right", action="store_true", help="the automatic link was checked and is right")
+    choice.add_argument("--wrong", action="store_true", help="the automatic link was checked and is wrong: it goes to review")
     choice.add_argument("--undo", action="store_true", help="takes the last decision back")
     decide.add_argument("--by", required=True, metavar="NAME", help="who decides")
     decide.add_argument("--reason", required=True, help="why")
     decide.add_argument("--answers", metavar="FINGERPRINT", help="of the link that was seen; a stale one is refused")
     export = _add(actions, "export", "review_export", "the queue as a sheet to fill in", "filmroom review export queue.xlsx")
     _configured(export).add_argument("file", type=Path, metavar="FILE", help="a new file, .csv or .xlsx")
+    sample = _add(
+        actions,
+        "sample",
+        "review_sample",
+        "automatic links for people to check",
+        "filmroom review sample check.xlsx --size 300",
+    )
+    _configured(sample).add_argument("file", type=Path, metavar="FILE", help="a new file, .csv or .xlsx")
+    sample.add_argument("--size", type=_positive, metavar="N", default=300, help="about how many; default: 300")
     taken = _add(actions, "import", "review_import", "records the decisions in a sheet", "filmroom review import queue.xlsx")
     _configured(taken).add_argument("file", type=Path, metavar="FILE", help="the sheet, filled in")
     taken.add_argument("--by", metavar="NAME", default="", help="who decides, where a row does not say")
@@ -172,6 +196,15 @@ def _configured(parser: _Parser) -> _Parser:
     parser.add_argument(
         "-c", "--configuration", type=Path, default=Path("filmroom.toml"), metavar="FILE", help="default: ./filmroom.toml"
     )
+    return parser
+
+
+def _selected(parser: _Parser) -> _Parser:
+    what = _configured(parser).add_mutually_exclusive_group(required=True)
+    what.add_argument("--wave", default="", metavar="NAME", help="what was loaded by filmroom run --wave NAME")
+    what.add_argument("--study", default="", metavar="UID", help="a Study Instance UID")
+    parser.add_argument("--reason", required=True, help="why")
+    parser.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides; default: the login name")
     return parser
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tasks.configuration import Configuration, read_configuration
 from tasks.errors import ConfigurationError, StageBlockedError
+from tasks.workspace.clerical import clerical_check
 from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.reading import open_views
 from tasks.workspace.states import Balance, balance
@@ -81,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         for delta in ask_again(options.configuration) if options.delta else ():
             print(printed(delta))
         with ProgressBars() as bars:
-            result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show)
+            result = run_stages(options.configuration, tuple(options.stage), options.limit, bars.show, options.wave)
     except (OSError, duckdb.IOException, sqlite3.OperationalError) as error:
         raise StageBlockedError(_full_or_broken(options.configuration, error)) from error
     print_balance(result.balance)
@@ -103,15 +104,42 @@ def _full_or_broken(configuration_file: Path, error: Exception) -> str:
     return f"{workspace} cannot be read or written ({what}): mend its disk or permissions, then run again"
 
 
+def undo(options: argparse.Namespace) -> int:
+    """`filmroom undo`."""
+    from flows.undo import DELETE, Selection, undo
+
+    configuration, workspace = _opened(options)
+    selection = Selection(options.wave, options.study, options.by, options.reason)
+    undone = undo(configuration, workspace, selection, options.note or DELETE)
+    print(f"{undone.withdrawn} objects of {selection.name} withdrawn; they wait for filmroom release")
+    if undone.still_there:
+        print(f"filmroom: the target still shows {undone.still_there} objects: withdraw them otherwise", file=sys.stderr)
+    return 1 if undone.still_there else 0
+
+
+def release(options: argparse.Namespace) -> int:
+    """`filmroom release`."""
+    from flows.undo import Selection, release
+
+    configuration, workspace = _opened(options)
+    selection = Selection(options.wave, options.study, options.by, options.reason)
+    studies = release(configuration, workspace, selection)
+    print(f"{studies} studies of {selection.name} released: the next filmroom run loads them again")
+    return 0
+
+
 def status(options: argparse.Namespace) -> int:
     """`filmroom status`."""
     _, workspace = _opened(options)
     with open_views(workspace) as connection:
-        counted = balance(connection)
+        counted, checked = balance(connection), clerical_check(connection)
     if options.json:
-        print(json.dumps(counted.as_json(), indent=1))
+        print(json.dumps(counted.as_json() | {"links": checked.as_json()}, indent=1))
     else:
         print_balance(counted)
+        if checked.checked:
+            print(f"automatic links checked by people: {checked.checked}, wrong: {checked.wrong}, "
+                  f"of all at most {checked.upper_bound:.3%} (95%)")  # fmt: skip
     return 0
 
 
@@ -189,7 +217,8 @@ def review_decide(options: argparse.Namespace) -> int:
     from flows.review.decisions import Decision, decide
 
     configuration, workspace = _opened(options)
-    choices = {"link": options.link, "new patient": options.new_patient, "nobody": options.nobody, "undo": options.undo}
+    choices = {"link": options.link, "new patient": options.new_patient, "nobody": options.nobody, "undo": options.undo,
+               "right": options.right, "wrong": options.wrong}  # fmt: skip
     name, value = next((name, value) for name, value in choices.items() if value)
     decision = Decision(options.key, name, value if isinstance(value, str) else "", options.by, options.reason, options.answers)
     number = decide(configuration, workspace, decision)
@@ -203,13 +232,28 @@ def _decided(commit: int) -> str:
 
 def review_export(options: argparse.Namespace) -> int:
     """`filmroom review export FILE`."""
-    from flows.review.sheets import write_sheet
+    from flows.review.sheets import write_queue
 
     _, workspace = _opened(options)
     with open_views(workspace) as connection:
-        rows = write_sheet(connection, options.file)
-    print(f"{rows} rows written to {options.file}: it holds patients, keep it as the workspace is kept")
+        rows = write_queue(connection, options.file)
+    print(_written(rows, options.file))
     return 0
+
+
+def review_sample(options: argparse.Namespace) -> int:
+    """`filmroom review sample FILE`."""
+    from flows.review.sheets import write_sample
+
+    _, workspace = _opened(options)
+    with open_views(workspace) as connection:
+        rows = write_sample(connection, options.file, options.size)
+    print(_written(rows, options.file))
+    return 0
+
+
+def _written(rows: int, file: Path) -> str:
+    return f"{rows} rows written to {file}: it holds patients, keep it as the workspace is kept"
 
 
 def review_import(options: argparse.Namespace) -> int:

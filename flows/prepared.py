@@ -30,6 +30,7 @@ class PreparedRun:
     staged: int
     limit: int | None
     show: Any
+    wave: str = ""
     progress: Progress = field(default_factory=Progress)
 
 
@@ -50,7 +51,11 @@ def run_prepared(run: int) -> None:
             "processors": Pool(configuration.run.runner == "processes", workers, finished),
             "waiting": Pool(False, configuration.target.associations, finished),
         },
-        {"configuration": str(prepared.configuration_file), "workspace": str(prepared.workspace.root)},
+        {
+            "configuration": str(prepared.configuration_file),
+            "workspace": str(prepared.workspace.root),
+            "wave": prepared.wave,
+        },
         staged=prepared.staged,
         staging_bound=configuration.run.staging,
         limit=prepared.limit,

@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from expectations.data_docs import build_data_docs
+from flows.embedded import embedded_pacs
 from flows.engine.pending import Pending, Segment
 from flows.engine.server import prefect_server, settle_environment
 from flows.stages import STAGES, Stage
-from tasks.configuration import Configuration, EmbeddedTarget, read_configuration
+from tasks.configuration import Configuration, read_configuration
 from tasks.errors import StageBlockedError
 from tasks.scan.listing import write_listing
 from tasks.sources import unpacked_folder
@@ -50,8 +51,9 @@ def run(
     stage_names: tuple[str, ...] = (),
     limit: int | None = None,
     show: Callable[[Any], None] = lambda progress: None,
+    wave: str = "",
 ) -> RunResult:
-    """Runs what is still to do. Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`."""
+    """Runs what is still to do; receipts say that it was sent in `wave`. Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`."""
     configuration_file = configuration_file.resolve()
     configuration = read_configuration(configuration_file)
     workspace = open_workspace(configuration.project.workspace, configuration.project.name, create=True)
@@ -68,7 +70,17 @@ def run(
             if found:
                 with _servers(configuration, workspace):
                     blocked |= _flow(
-                        configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show
+                        configuration_file,
+                        configuration,
+                        workspace,
+                        snapshot,
+                        stages,
+                        pending,
+                        found,
+                        staged,
+                        limit,
+                        show,
+                        wave,
                     )
         shutil.rmtree(unpacked_folder(workspace.root), ignore_errors=True)
         snapshot = read_snapshot(workspace.log, snapshot)
@@ -115,11 +127,14 @@ def _flow(
     staged: int,
     limit: int | None,
     show: Callable[[Any], None],
+    wave: str,
 ) -> dict[str, str]:
     from flows.migrate import migrate  # Prefect reads its environment when it is imported
     from flows.prepared import PREPARED, PreparedRun
 
-    prepared = PreparedRun(configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show)
+    prepared = PreparedRun(
+        configuration_file, configuration, workspace, snapshot, stages, pending, found, staged, limit, show, wave
+    )
     number = snapshot.number + 1
     PREPARED[number] = prepared
     try:
@@ -132,13 +147,7 @@ def _flow(
 @contextmanager
 def _servers(configuration: Configuration, workspace: Workspace) -> Iterator[None]:
     with ExitStack() as stack:
-        if isinstance(configuration.target, EmbeddedTarget):
-            from tasks.pacs.server import EmbeddedPacs
-
-            target = configuration.target
-            pacs = EmbeddedPacs(workspace.root / "pacs", target.ae_title, target.port, target.destinations)
-            stack.enter_context(pacs)
-            (workspace.root / "pacs" / "port").write_text(str(pacs.port))
+        stack.enter_context(embedded_pacs(configuration, workspace))
         settle_environment(workspace.root / "prefect")
         stack.enter_context(prefect_server(workspace.root / "prefect"))
         yield

@@ -74,8 +74,10 @@ SCAN_VIEW = """
       AND i.source IN (SELECT source FROM listing)
 """
 
+# What a person has released after a withdrawal is made anew, since its staged pixels are gone.
 WRAP_VIEW = """
-    SELECT i.* EXCLUDE (commit, state, reason), i.fingerprint AS item_fingerprint
+    SELECT i.* EXCLUDE (commit, state, reason), i.fingerprint AS item_fingerprint,
+           (SELECT count(DISTINCT w.commit) FROM withdrawals w WHERE w.item_key = i.item_key AND w.released > 0) AS releases
     FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
     WHERE o.outcome = 'done' AND i.kind IN ('film', 'dicom')
 """
@@ -98,7 +100,11 @@ RECONCILE_VIEW = """
            s.fingerprint AS study_fingerprint,
            b.* EXCLUDE (commit, state, reason, study_instance_uid, series_instance_uid, path, bytes, fingerprint),
            b.fingerprint AS object_fingerprint, i.source, i.path, i.page, i.jacket, i.listing,
-           d.decision, d.value AS decision_value, d.decided_by, d.decided_at, d.reason AS decision_reason
+           d.decision, d.value AS decision_value, d.decided_by, d.decided_at, d.reason AS decision_reason,
+           (SELECT count(*) FROM clerical_checks) AS checked_links,
+           (SELECT count(*) FROM clerical_checks WHERE is_wrong) AS wrong_links,
+           (SELECT count(*) FROM withdrawals w
+            WHERE w.object_key = s.object_key AND w.released > 0 AND w.withdrawn <> 'delete') AS rejections
     FROM studies s JOIN objects b USING (object_key) JOIN items i ON i.item_key = s.item_key
     LEFT JOIN latest_decisions d ON d.study_instance_uid = s.study_instance_uid
     WHERE s.study_instance_uid NOT IN (FROM unsettled_studies)
@@ -125,7 +131,9 @@ VALIDATE_VIEW = f"""
 LOAD_VIEW = f"""
     SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.trailer, h.header_sha256,
            b.sop_class_uid, b.transfer_syntax_uid, b.path, coalesce(b.bytes, 0) + octet_length(h.header) AS bytes, b.sha256,
-           b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id, i.source
+           b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id, i.source,
+           EXISTS (SELECT 1 FROM withdrawals w
+                   WHERE w.object_key = h.object_key AND coalesce(w.released > b.commit, true)) AS is_withheld
     FROM headers h JOIN objects b USING (object_key) JOIN items i ON i.item_key = h.item_key
     JOIN links l ON l.study_instance_uid = h.study_instance_uid
     JOIN outcomes o ON o.stage = 'validate' AND o.key = h.object_key

@@ -31,6 +31,7 @@ class StageContext:
     configuration: Configuration
     workspace: Path
     stage: str
+    wave: str = ""  # the run's, for the receipts
 
     @property
     def staging(self) -> Path:

@@ -63,7 +63,7 @@ def _loaded(name: str) -> StageFunction:
 
 
 def write_batch(path: Path, batch: pa.Table, facts: Mapping[str, str]) -> None:
-    """Puts a batch down for a worker; `facts` are stage, function, key, configuration and workspace."""
+    """Puts a batch down for a worker; `facts` are stage, function, key, configuration, workspace and wave."""
     metadata = {name.encode(): value.encode() for name, value in facts.items()}
     pq.write_table(batch.replace_schema_metadata(metadata), path, compression="none")
 
@@ -74,7 +74,7 @@ def process(path: Path) -> None:
     facts = {name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()}
     configuration = _configuration(facts["configuration"], Path(facts["configuration"]).stat().st_mtime_ns)
     workspace = Workspace(Path(facts["workspace"]))
-    context = StageContext(configuration, workspace.root, facts["stage"])
+    context = StageContext(configuration, workspace.root, facts["stage"], facts["wave"])
     rows = list(rows_of(table))
     try:
         function = _loaded(facts["function"])

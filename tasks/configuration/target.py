@@ -45,6 +45,9 @@ class DimseTarget(Section):
     port: int = Field(ge=1, le=65535)
     ae_title: str = Field(min_length=1, max_length=16)
     associations: int = Field(default=4, ge=1, le=32)
+    # By what `filmroom undo` deletes; no part of what is loaded, so no setting that makes it pending.
+    orthanc: str = Field(default="", pattern="^(https?://.+)?$", exclude=True)
+    credentials: str = Field(default="", exclude=True)  # the environment variable that holds user:password
 
 
 Target = Annotated[EmbeddedTarget | DimseTarget, Field(discriminator="kind")]

@@ -2,7 +2,7 @@
 
 A batch is one association for looking and sending and one for reading back; batches run side by side. What the target holds
 already is read back like what was sent: equal is accepted as there, all else goes to a person and is never overwritten. So a
-batch that was cut off anywhere is simply done again.
+batch that was cut off anywhere is simply done again. What was withdrawn is not sent until a person releases it.
 """
 
 import json
@@ -15,6 +15,8 @@ from tasks.load.shipment import Shipment, parts, shipment_of
 from tasks.load.target import peer_of, target_name
 from tasks.stage import Outcome, Row, StageContext, each_row, outcome_of_error
 
+WITHHELD = "withdrawn from the PACS: waits until a person releases it"
+
 
 def load_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
     """Loads validated objects (`LOAD_VIEW`); yields an outcome a row, with a receipt where the object is proved to be there.
@@ -25,6 +27,8 @@ def load_batch(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]
     shipments: list[Shipment] = []
 
     def prepare(row: Row) -> list[Outcome]:
+        if row["is_withheld"]:
+            return [Outcome(row["object_key"], row["item_key"], "withdrawn", WITHHELD)]
         shipments.append(shipment_of(row))
         return []
 
@@ -49,7 +53,7 @@ def _outcome(shipment: Shipment, context: StageContext) -> Outcome:
         "sop_instance_uid": row["sop_instance_uid"],
         "object_key": row["object_key"],
         "item_key": row["item_key"],
-        "wave": "",
+        "wave": context.wave,
         "sent_at": context.now(),
         "sent_syntax": shipment.sent_syntax,
         "sent_header_sha256": row["header_sha256"],

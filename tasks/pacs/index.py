@@ -152,6 +152,12 @@ class Index:
                     sync_folder(self._restored)
                     self._database.execute("DELETE FROM rejected WHERE SOPInstanceUID = ? AND note = ?", (uid, note))
 
+    def remove(self, uid: str) -> None:
+        """Takes an instance off the index; where it is a rejection note, what it rejects stays hidden no longer."""
+        with self._lock, self._database:
+            self._database.execute("DELETE FROM instances WHERE SOPInstanceUID = ?", (uid,))
+            self._database.execute("DELETE FROM rejected WHERE note = ?", (uid,))
+
     def find(self, uid: str) -> Instance | None:
         """The instance under a SOP Instance UID, hidden or not."""
         sql = "SELECT SOPInstanceUID, SOPClassUID, syntax, digest FROM instances WHERE SOPInstanceUID = ?"

@@ -79,6 +79,13 @@ class ObjectStore:
         incoming.rename(place)
         sync_folder(place.parent)
 
+    def remove(self, uid: str) -> None:
+        """Removes a file, where there is one, and syncs the folder."""
+        place = self.path(uid)
+        place.unlink(missing_ok=True)
+        if place.parent.is_dir():
+            sync_folder(place.parent)
+
     def digest(self, uid: str) -> str:
         """`content_digest` of a stored file, read anew; raises `OSError` where it is gone or unreadable."""
         syntax, data = self.encoded(uid)

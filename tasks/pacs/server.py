@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -106,6 +106,13 @@ class EmbeddedPacs:
             self._reports.shutdown(cancel_futures=True)
             self.index.close()
             self._lock.close()
+
+    def delete(self, uids: Sequence[str]) -> None:
+        """Deletes instances for good; those that are not there are passed over. DICOM has no service for it."""
+        for uid in uids:
+            with self._receiving[zlib.crc32(uid.encode()) % len(self._receiving)]:
+                self.store.remove(uid)  # first, as the index is made again from the files
+                self.index.remove(uid)
 
     def __enter__(self) -> "EmbeddedPacs":
         self.start()

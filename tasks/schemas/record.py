@@ -22,8 +22,8 @@ DECISIONS = Table(
         [
             STUDY_INSTANCE_UID,
             column("decided_at", MOMENT, "when"),
-            column("decision", TEXT, "`link`, `new patient`, `nobody` or `undo`"),
-            column("value", TEXT, "what the decision names: the Patient ID for `link` and `new patient`"),
+            column("decision", TEXT, "`link`, `new patient`, `nobody`, `undo`, `withdraw` or `release`"),
+            column("value", TEXT, "the Patient ID for `link` and `new patient`; how, for `withdraw`"),
             column("decided_by", TEXT, "the person"),
             column("reason", TEXT, "why, in the person's words"),
             column("answers", TEXT, "fingerprint of the link the person saw"),
@@ -88,7 +88,10 @@ RECEIPTS = Table(
             column("commitment", TEXT, "answer to a storage commitment request, where one was made"),
             column("read_back_sha256", TEXT, "pixel hash of what came back; null without pixels"),
             column("coerced", TEXT, "what the target changed in the header: JSON list of {keyword, from, to}"),
-            column("verified", FLAG, "read back and equal"),
+            column("verified", FLAG, "read back and equal; false: withdrawn"),
+            column(
+                "withdrawn", TEXT, "how it was taken back: `delete`, or the title's code of a rejection note; null: it was not"
+            ),
         ]
     ),
     stage="load",

@@ -1,7 +1,7 @@
 """The state of every item, from `outcomes` alone, and the balance that `filmroom status` shows.
 
 * The newest outcome of an item, if it is not `done`, is its state;
-* else it is `verified` once `load` is done, for what stands in the PACS stands there;
+* else it is `verified` once `load` is done, for what stands in the PACS stands there, until it is withdrawn;
 * else it is `waiting`.
 
 An item that became several objects has the state of the object that most needs somebody. Item keys are grouped as 128-bit
@@ -25,14 +25,15 @@ _URGENCY = "['withdrawn', 'quarantined', 'review', 'waiting', 'duplicate', 'excl
 _NEWEST = f"""
     fresh AS MATERIALIZED (
         SELECT item_key::UUID AS item, CASE WHEN key <> item_key THEN hash(key) END AS object, max(commit) AS commit,
-               arg_max({_WORDS}, commit) AS words, bool_or(stage = 'load' AND outcome = 'done') AS loaded
+               arg_max({_WORDS}, commit) AS words,
+               arg_max(outcome = 'done', commit) FILTER (stage = 'load' AND outcome IN ('done', 'withdrawn')) AS loaded
         FROM fresh_outcomes WHERE item_key IS NOT NULL GROUP BY 1, 2
     ), touched AS MATERIALIZED (
         SELECT item, coalesce(n.object, f.object) AS object,
                coalesce(n.item_commit, f.item_commit) AS item_commit, coalesce(n.item_words, f.item_words) AS item_words,
                coalesce(n.commit, f.commit) AS commit, coalesce(n.words, f.words) AS words,
-               n.loaded OR coalesce(f.loaded, false) AS loaded,
-               n.item_loaded OR coalesce(f.item_loaded, false) AS item_loaded,
+               coalesce(n.loaded, f.loaded, false) AS loaded,
+               coalesce(n.item_loaded, f.item_loaded, false) AS item_loaded,
                n.several OR coalesce(f.several OR n.object <> f.object, false) AS several,
                f AS before
         FROM (
@@ -41,7 +42,8 @@ _NEWEST = f"""
                    any_value(words) FILTER (WHERE object IS NULL) AS item_words,
                    any_value(commit) FILTER (WHERE object IS NOT NULL) AS commit,
                    any_value(words) FILTER (WHERE object IS NOT NULL) AS words,
-                   bool_or(loaded AND object IS NOT NULL) AS loaded, bool_or(loaded AND object IS NULL) AS item_loaded
+                   any_value(loaded) FILTER (WHERE object IS NOT NULL) AS loaded,
+                   any_value(loaded) FILTER (WHERE object IS NULL) AS item_loaded
             FROM fresh GROUP BY 1
         ) n LEFT JOIN folded_items f USING (item)
     ), newest AS NOT MATERIALIZED (
@@ -53,7 +55,8 @@ _NEWEST = f"""
         FROM (SELECT {_WORDS} AS words, stage, outcome, reason, source FROM fresh_outcomes UNION ALL FROM folded_words)
         GROUP BY 1
     ), rows_of_several AS NOT MATERIALIZED (
-        SELECT item, object, max(commit) AS commit, arg_max(words, commit) AS words, bool_or(loaded) AS loaded FROM (
+        SELECT item, object, max(commit) AS commit, arg_max(words, commit) AS words,
+               coalesce(arg_max(loaded, commit), false) AS loaded FROM (
             SELECT item, object, commit, words, loaded FROM fresh WHERE item IN (SELECT item FROM touched WHERE several)
             UNION ALL FROM folded_parts
             UNION ALL SELECT item, before.object, before.commit, before.words, before.loaded FROM touched

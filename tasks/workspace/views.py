@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from tasks.schemas import TABLES
+from tasks.workspace.clerical import CLERICAL_CHECKS
 from tasks.workspace.digitizers import digitizers_sql
 from tasks.workspace.folding import Fold, is_worth_folding, newest_fold, quoted, write_fold
 from tasks.workspace.layout import Workspace
@@ -63,10 +64,12 @@ def define_views(
     connection.execute("CREATE OR REPLACE TEMP VIEW audit AS SELECT * FROM raw_audit")
     connection.execute("""
         CREATE OR REPLACE TEMP VIEW latest_decisions AS
-        SELECT * FROM raw_decisions
+        SELECT * FROM raw_decisions WHERE decision NOT IN ('withdraw', 'release', 'right')
         QUALIFY row_number() OVER (PARTITION BY study_instance_uid ORDER BY commit DESC, decided_at DESC) = 1""")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW unsettled_studies AS {UNSETTLED_STUDIES}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW withdrawals AS {WITHDRAWALS}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW clerical_checks AS {CLERICAL_CHECKS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW digitizers AS {digitizers_sql()}")
 
 
@@ -133,6 +136,14 @@ UNSETTLED_STUDIES = """
     WHERE c.commit > b.commit OR b.commit > s.commit
 """
 
+# Every time an object was taken back out of the PACS: how, and the commit by which a person has released its study since.
+WITHDRAWALS = """
+    SELECT w.object_key, w.item_key, w.withdrawn, w.commit, min(d.commit) FILTER (d.commit > w.commit) AS released
+    FROM raw_receipts w LEFT JOIN raw_studies s USING (object_key)
+    LEFT JOIN raw_decisions d ON d.study_instance_uid = s.study_instance_uid AND d.decision = 'release'
+    WHERE w.withdrawn IS NOT NULL GROUP BY ALL
+"""
+
 
 def _latest(name: str) -> str:
     table = TABLES[name]
@@ -152,7 +163,7 @@ def _items() -> str:
             SELECT r.*, s.state, s.reason,
                    first_value(r.item_key) OVER (
                        PARTITION BY r.sha256, r.kind, CASE WHEN r.kind = 'film' THEN r.group_key END, r.page
-                       ORDER BY (s.state = 'verified') DESC, r.source_order, r.path) AS first_of_content
+                       ORDER BY (s.state IN ('verified', 'withdrawn')) DESC, r.source_order, r.path) AS first_of_content
             FROM ({_latest("items")}) r JOIN item_states s USING (item_key))"""
 
 

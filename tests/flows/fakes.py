@@ -210,7 +210,7 @@ class Engine:
     def workspace(self) -> Workspace:
         return open_workspace(self.configuration.project.workspace, "t", create=True)
 
-    def run(self, **options: Any) -> Progress:
+    def run(self, wave: str = "", **options: Any) -> Progress:
         """Runs what is pending."""
         workspace, configuration = self.workspace, self.configuration
         with connect(workspace) as connection:
@@ -225,7 +225,7 @@ class Engine:
                 pools.extend(DirectPool(places, finished) for places in (2, 2))
                 return {"processors": pools[0], "waiting": pools[1]}
 
-            facts = {"configuration": str(self.file), "workspace": str(workspace.root)}
+            facts = {"configuration": str(self.file), "workspace": str(workspace.root), "wave": wave}
             loop = Loop(workspace, snapshot, self.stages, pending, start, facts, **options)
             loop.run(found)
             self.order = [stage for stage, _ in sorted((s for p in pools for s in p.submitted), key=lambda s: s[1])]

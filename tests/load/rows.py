@@ -100,6 +100,7 @@ def row(place: Place, dataset: Dataset, element: bytes | None, syntax: str, trai
         "validate_fingerprint": "f",
         "patient_id": str(dataset.PatientID),
         "source": "films",
+        "is_withheld": False,
     }
 
 

@@ -58,6 +58,9 @@ def film(path: str = "a.tif", jacket: str = "J1", *, origin: str = "ocr", listin
         "film_bounds": None,
         "pixel_sha256": key_of("pixels", path),
         "other_jackets": 0,
+        "rejections": 0,
+        "checked_links": 0,
+        "wrong_links": 0,
     }
     for field in LABELS:
         row[f"label_{field}"] = more.pop(field, None)
