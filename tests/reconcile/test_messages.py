@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.configuration import Patients
+from tasks.errors import ConfigurationError
 from tasks.reconcile.index import PatientIndex, Person, read_index
 from tasks.reconcile.registry.event import Event, UnreadableError
 from tasks.reconcile.registry.gather import gather
@@ -305,3 +306,15 @@ def test_an_order_does_not_unsay_what_the_table_says_and_adds_its_number(tmp_pat
     person = one(index, "AV35674")
     assert (index.size, person.name, person.former_names) == (1, "Vivaldi^Antonio Lucio", (("VIVALDI", "A"),))
     assert [array.tolist() for array in index.ordered(["a77", None, "A78"])] == [[0], [person.line]]
+
+
+def test_a_file_that_the_system_does_not_give_out_is_named_by_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "SECRET.hl7").write_bytes(adt("A04", "1955", MARY))
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigurationError, match="Permission denied") as caught:
+        gather([tmp_path / "SECRET.hl7"], {})
+    assert "SECRET" not in str(caught.value)

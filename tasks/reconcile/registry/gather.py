@@ -90,10 +90,15 @@ def check_sources(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
 
 
 def _read_file(file: Path, name: str, read: _Read) -> None:
-    """Adds a file's events, or why it has none."""
+    """Adds a file's events, or why it has none; raises `ConfigurationError` where the file system does not give it out."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        said = f"a file of the patient index ({key_of(name)}) cannot be read ({error.strerror})"
+        raise ConfigurationError(f"{said}: correct its permissions") from None
     place = 0
     try:
-        for place, events in enumerate(_parts(file.read_bytes(), file.suffix.lower()), 1):
+        for place, events in enumerate(_parts(content, file.suffix.lower()), 1):
             try:
                 read.events.extend(events())
             except UnreadableError as error:
