@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-reconcile bench-fuzz bench-load bench-scan bench-iod iod-tables clean
+.PHONY: venv demo test test-fast lint requirements bench-engine bench-status bench-wrap bench-labels bench-audit bench-retrieve bench-reconcile bench-fuzz bench-load bench-scan bench-iod iod-tables clean
 
 venv: $(STAMP)
 
@@ -48,6 +48,9 @@ bench-wrap: venv
 bench-labels: venv
 	$(BIN)/python -m benchmarks.labels
 	$(BIN)/python -m benchmarks.ocr
+
+bench-retrieve: venv
+	$(BIN)/python -m benchmarks.retrieve
 
 bench-audit: venv
 	$(BIN)/python -m benchmarks.audit

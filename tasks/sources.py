@@ -60,6 +60,7 @@ def _received(configuration: Configuration, source: str, path: str, sha256: str)
     """What was received of a PACS, or is received anew where it is not kept any more."""
     file = received_file(configuration.project.workspace, source, path, sha256)
     with suppress(FileNotFoundError):
+        _bounded(file.stat().st_size)
         data = file.read_bytes()
         if hashlib.sha256(data).hexdigest() == sha256:
             return data

@@ -27,24 +27,7 @@ _IMAGES = (
     *(_JPEG + number for number in ("50", "51", "57", "70", "80", "81", "90", "91", "201", "202", "203")),
     "1.2.840.10008.1.2.5",
 )
-_VIDEO = (
-    "100",
-    "100.1",
-    "101",
-    "101.1",
-    "102",
-    "102.1",
-    "103",
-    "103.1",
-    "104",
-    "104.1",
-    "105",
-    "105.1",
-    "106",
-    "106.1",
-    "107",
-    "108",
-)
+_VIDEO = (*(f"{number}{fragmentable}" for number in range(100, 107) for fragmentable in ("", ".1")), "107", "108")
 _EVERY = (*_IMAGES, _JPEG + "92", _JPEG + "93", *(_JPEG + number for number in _VIDEO))
 MOST_CLASSES = (MOST_CONTEXTS - 3) // len(_IMAGES)  # that one association may be about
 _FREQUENT = (  # CT, MR, CR, ultrasound, ultrasound in frames, secondary capture, X-ray
