@@ -27,7 +27,8 @@ __all__ = ["disc_folder", "migration"]
 
 MIB = 2**20
 DICOM = b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
-# Scans a folder; prints its seconds, the most memory it took beyond what it began with in MiB, and outcome and reason of all.
+# Scans a folder; prints its seconds of the processor (how busy the machine is says nothing of the scan), the most memory it took
+# beyond what it began with in MiB, and outcome and reason of all.
 SCAN = """
 import json, resource, sys, time
 from pathlib import Path
@@ -38,11 +39,11 @@ from tasks.scan.stage import scan_batch
 from tasks.stage import StageContext
 configuration = read_configuration(Path(sys.argv[1]))
 workspace = configuration.project.workspace
-began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = pq.read_table(write_listing(configuration, workspace)).to_pylist()
 found = [(o.outcome, o.reason) for o in scan_batch(rows, StageContext(configuration, workspace, "scan"))]
 taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(json.dumps([time.monotonic() - began, taken / 1024, found]))
+print(json.dumps([time.process_time() - began, taken / 1024, found]))
 """
 
 
