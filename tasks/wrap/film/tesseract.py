@@ -127,4 +127,5 @@ def _words(table: str) -> Iterable[tuple[float, tuple[str, float]]]:
 
 
 def _line(words: Iterable[tuple[str, float]]) -> TextLine:
-    return TextLine(tuple(words))
+    # The border of a label is read as a bar.
+    return TextLine(tuple((word, confidence) for word, confidence in words if word.strip("|")))
