@@ -27,8 +27,8 @@ __all__ = ["disc_folder", "migration"]
 
 MIB = 2**20
 DICOM = b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
-# Scans a folder; prints its seconds of the processor (how busy the machine is says nothing of the scan), the most memory it took
-# beyond what it began with in MiB, and outcome and reason of all.
+# Scans a folder; prints its seconds of the processor (how busy the machine is says nothing of the scan), the most memory it
+# took beyond what it began with in MiB, and outcome and reason of all.
 SCAN = """
 import json, resource, sys, time
 from pathlib import Path
