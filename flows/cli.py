@@ -111,6 +111,11 @@ def _parser() -> _Parser:
     )
     _selected(_add(commands, "release", "release", "lets it go again", 'filmroom release --wave 3 --reason "box mended"'))
 
+    verify = _configured(_add(commands, "verify", "verify", "reads what is loaded back again", "filmroom verify --sample 5"))
+    verify.add_argument(
+        "--sample", type=_percent, default=100.0, metavar="PERCENT", help="of the objects; default: all of them"
+    )
+
     status = _configured(_add(commands, "status", "status", "the balance", "filmroom status --json"))
     status.add_argument("--json", action="store_true", help="machine-readable")
 
@@ -206,6 +211,12 @@ def _selected(parser: _Parser) -> _Parser:
     parser.add_argument("--reason", required=True, help="why")
     parser.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides; default: the login name")
     return parser
+
+
+def _percent(text: str) -> float:
+    if not text.replace(".", "", 1).isdecimal() or not 0 < float(text) <= 100:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 100, got {text!r}")
+    return float(text)
 
 
 def _positive(text: str) -> int:

@@ -128,6 +128,18 @@ def release(options: argparse.Namespace) -> int:
     return 0
 
 
+def verify(options: argparse.Namespace) -> int:
+    """`filmroom verify`."""
+    from flows.verify import verify
+
+    configuration, workspace = _opened(options)
+    verified = verify(configuration, workspace, options.sample / 100)
+    print(f"{verified.objects} objects read back again")
+    for kind, objects in sorted(verified.changes.items()):
+        print(f"FAIL  {kind}: {objects}, see filmroom query \"SELECT * FROM findings WHERE suite = 'aftercare'\"")
+    return 1 if verified.changes else 0
+
+
 def status(options: argparse.Namespace) -> int:
     """`filmroom status`."""
     _, workspace = _opened(options)

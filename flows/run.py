@@ -53,7 +53,10 @@ def run(
     show: Callable[[Any], None] = lambda progress: None,
     wave: str = "",
 ) -> RunResult:
-    """Runs what is still to do; receipts say that it was sent in `wave`. Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`."""
+    """Runs what is still to do; receipts say that it was sent in `wave`.
+
+    Raises `ConfigurationError`, `WorkspaceError`, `RunActiveError`.
+    """
     configuration_file = configuration_file.resolve()
     configuration = read_configuration(configuration_file)
     workspace = open_workspace(configuration.project.workspace, configuration.project.name, create=True)

@@ -77,8 +77,10 @@ SCAN_VIEW = """
 # What a person has released after a withdrawal is made anew, since its staged pixels are gone.
 WRAP_VIEW = """
     SELECT i.* EXCLUDE (commit, state, reason), i.fingerprint AS item_fingerprint,
-           (SELECT count(DISTINCT w.commit) FROM withdrawals w WHERE w.item_key = i.item_key AND w.released > 0) AS releases
+           coalesce(w.releases, 0) AS releases
     FROM items i JOIN outcomes o ON o.stage = 'scan' AND o.key = i.item_key
+    LEFT JOIN (SELECT item_key, sum(releases)::BIGINT AS releases FROM withdrawn_objects GROUP BY item_key) w
+           ON w.item_key = i.item_key
     WHERE o.outcome = 'done' AND i.kind IN ('film', 'dicom')
 """
 
@@ -103,10 +105,10 @@ RECONCILE_VIEW = """
            d.decision, d.value AS decision_value, d.decided_by, d.decided_at, d.reason AS decision_reason,
            (SELECT count(*) FROM clerical_checks) AS checked_links,
            (SELECT count(*) FROM clerical_checks WHERE is_wrong) AS wrong_links,
-           (SELECT count(*) FROM withdrawals w
-            WHERE w.object_key = s.object_key AND w.released > 0 AND w.withdrawn <> 'delete') AS rejections
+           coalesce(w.rejections, 0) AS rejections
     FROM studies s JOIN objects b USING (object_key) JOIN items i ON i.item_key = s.item_key
     LEFT JOIN latest_decisions d ON d.study_instance_uid = s.study_instance_uid
+    LEFT JOIN withdrawn_objects w ON w.object_key = s.object_key
     WHERE s.study_instance_uid NOT IN (FROM unsettled_studies)
 """
 
@@ -132,12 +134,14 @@ LOAD_VIEW = f"""
     SELECT h.object_key, h.item_key, h.study_instance_uid, h.sop_instance_uid, h.header, h.trailer, h.header_sha256,
            b.sop_class_uid, b.transfer_syntax_uid, b.path, coalesce(b.bytes, 0) + octet_length(h.header) AS bytes, b.sha256,
            b.pixel_sha256, b.pixel_hash_kind, o.fingerprint AS validate_fingerprint, l.patient_id, i.source,
-           EXISTS (SELECT 1 FROM withdrawals w
-                   WHERE w.object_key = h.object_key AND coalesce(w.released > b.commit, true)) AS is_withheld
+           coalesce(w.is_withheld, false) AS is_withheld
     FROM headers h JOIN objects b USING (object_key) JOIN items i ON i.item_key = h.item_key
     JOIN links l ON l.study_instance_uid = h.study_instance_uid
     JOIN outcomes o ON o.stage = 'validate' AND o.key = h.object_key
+    LEFT JOIN withdrawn_objects w ON w.object_key = h.object_key
+    LEFT JOIN outcomes loaded ON loaded.stage = 'load' AND loaded.key = h.object_key
     WHERE o.outcome = 'done' AND o.commit > h.commit AND h.study_instance_uid NOT IN ({_HELD_BACK})
+      AND NOT (coalesce(w.is_withheld, false) AND coalesce(loaded.outcome = 'withdrawn' AND loaded.commit > o.commit, false))
 """
 
 STAGES: tuple[Stage, ...] = (

@@ -69,6 +69,7 @@ def define_views(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW released_groups AS {RELEASED_GROUPS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW unsettled_studies AS {UNSETTLED_STUDIES}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW withdrawals AS {WITHDRAWALS}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW withdrawn_objects AS {WITHDRAWN_OBJECTS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW clerical_checks AS {CLERICAL_CHECKS}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW digitizers AS {digitizers_sql()}")
 
@@ -142,6 +143,15 @@ WITHDRAWALS = """
     FROM raw_receipts w LEFT JOIN raw_studies s USING (object_key)
     LEFT JOIN raw_decisions d ON d.study_instance_uid = s.study_instance_uid AND d.decision = 'release'
     WHERE w.withdrawn IS NOT NULL GROUP BY ALL
+"""
+
+# A row an object: released so often; of that after a rejection note, and made anew since; whether nothing of it may be sent. What
+# a release changes shows only in an object that was made anew, so that nothing older is queued beside it.
+WITHDRAWN_OBJECTS = """
+    SELECT w.object_key, any_value(w.item_key) AS item_key, count(w.released) AS releases,
+           count(*) FILTER (w.withdrawn <> 'delete' AND w.released < b.commit) AS rejections,
+           bool_or(coalesce(w.released > b.commit, true)) AS is_withheld
+    FROM withdrawals w LEFT JOIN wrapped b USING (object_key) GROUP BY w.object_key
 """
 
 

@@ -1,5 +1,6 @@
 """A migration of made-up films into a real archive, run by the loop: scan, assemble and load are the real ones."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,7 @@ def reconcile(batch: Sequence[Row], context: StageContext) -> Iterator[Outcome]:
             names = ("object_key", "item_key", "study_instance_uid", "sop_instance_uid")
             head = header_bytes(header_of(row, study, row["series_instance_uid"]))
             header = {name: row[name] for name in names} | {"header": head, "trailer": b"", "changes": "[]"}
+            header["header_sha256"] = hashlib.sha256(head).hexdigest()
             made = {"headers": [renamed(header, uids)], "links": [link] if number == 0 else []}
             yield Outcome(row["object_key"], row["item_key"], rows=made)
 
