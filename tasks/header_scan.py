@@ -22,7 +22,9 @@ from tasks.errors import QuarantineError
 BLOCK = 8192
 """Bytes read of a file: what comes before the pixels is rarely longer, and a page or two cost the same to read."""
 
-_EXPLICIT, _IMPLICIT, _LONG = struct.Struct("<I2sH"), struct.Struct("<II"), struct.Struct("<I")
+_EXPLICIT, _ELEMENT = struct.Struct("<I2sH"), struct.Struct("<HH2sH")
+_IMPLICIT, _LONG = struct.Struct("<II"), struct.Struct("<I")
+_NONE: Mapping[int, int] = {}
 _META_START, _MOST_NESTED = 132, 32
 _UNDEFINED = 0xFFFFFFFF
 _TRANSFER_SYNTAX = 0x00100002
@@ -43,9 +45,13 @@ class _NotPlainError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Elements asked for: keyword and VR by tag, whose bytes are read as one little-endian number; `last`: the last tag."""
+    """Elements asked for: keyword and VR by tag, whose bytes are read as one little-endian number; `last`: the last tag.
+
+    `groups` has those numbers by group and element number.
+    """
 
     elements: Mapping[int, tuple[str, str]]
+    groups: Mapping[int, Mapping[int, int]]
     last: int
 
     @property
@@ -65,7 +71,10 @@ def wanted(keywords: Iterable[str]) -> Wanted:
         if tag is None:
             raise ValueError(f"{keyword} is no keyword of the data dictionary")
         tags[tag] = keyword
-    return Wanted({_swapped(tag): (keyword, dictionary_VR(tag)) for tag, keyword in tags.items()}, max(tags))
+    groups: dict[int, dict[int, int]] = {}
+    for tag in tags:
+        groups.setdefault(tag >> 16, {})[tag & 0xFFFF] = _swapped(tag)
+    return Wanted({_swapped(tag): (keyword, dictionary_VR(tag)) for tag, keyword in tags.items()}, groups, max(tags))
 
 
 def _swapped(tag: int) -> int:
@@ -149,30 +158,31 @@ def _meta(block: bytes, keys: Mapping[int, tuple[str, str]], found: list[tuple[i
 
 
 def _explicit(block: bytes, place: int, asked: Wanted, found: list[tuple[int, bytes]], end: int | None) -> None:
-    keys, last, before, unpack, short = asked.elements, asked.last, 0, _EXPLICIT.unpack_from, _SHORT_VRS
+    groups, last, current, unpack, short = asked.groups, asked.last >> 16, 0, _ELEMENT.unpack_from, _SHORT_VRS
+    numbers: Mapping[int, int] = {}
     while place != end:
-        key, vr, length = unpack(block, place)
-        tag = (key & 0xFFFF) << 16 | key >> 16
-        if tag <= before:
-            raise _NotPlainError
-        if tag > last:
-            break
-        before = tag
+        group, number, vr, length = unpack(block, place)
+        if group != current:
+            if group < current:
+                raise _NotPlainError
+            if group > last:
+                break
+            current, numbers = group, groups.get(group, _NONE)
         if vr in short:
             start = place + 8
         elif vr in _LONG_VRS:
             start = place + 12
             (length,) = _LONG.unpack_from(block, place + 8)
             if length == _UNDEFINED:
-                if vr != b"SQ" or key in keys:
+                if vr != b"SQ" or number in numbers:
                     raise _NotPlainError
                 place = _sequence_end(block, start, 0)
                 continue
         else:
             raise _NotPlainError
         place = start + length
-        if key in keys:
-            found.append((key, block[start:place]))
+        if number in numbers:
+            found.append((numbers[number], block[start:place]))
     if place > len(block):
         raise _NotPlainError
 
