@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from tasks.errors import WorkspaceError
 from tasks.schemas import TABLES
 from tasks.workspace.clerical import CLERICAL_CHECKS
 from tasks.workspace.digitizers import digitizers_sql
@@ -111,11 +112,16 @@ def define_raw(
             only = f"WHERE item_key IN (SELECT item_key FROM {touched})"
             connection.execute(f"CREATE OR REPLACE TEMP TABLE touched_{name} AS SELECT * FROM ({sql}) {only}")
             sql = f"SELECT * FROM touched_{name}"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {sql}")
+        try:
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW raw_{name} AS {sql}")
+        except duckdb.BinderException as error:
+            raise WorkspaceError(
+                f"{workspace.root}: table {name} lacks a column, for another version of Filmroom made it: use that version"
+            ) from error
 
 
-# All files of the group were scanned, and each of its items that goes to wrap has come out of it since. A film or object without
-# content is one that a manifest or DICOMDIR lists and nobody delivered: no file of the group.
+# All files of the group were scanned, and each of its items that goes to wrap has come out of it since. A film or object
+# without content is one that a manifest or DICOMDIR lists and nobody delivered: no file of the group.
 RELEASED_GROUPS = """
     WITH files AS (
         SELECT i.group_key, count(DISTINCT split_part(i.path, '!', 1)) FILTER (WHERE s.outcome <> 'waiting') AS seen,
@@ -145,8 +151,8 @@ WITHDRAWALS = """
     WHERE w.withdrawn IS NOT NULL GROUP BY ALL
 """
 
-# A row an object: released so often; of that after a rejection note, and made anew since; whether nothing of it may be sent. What
-# a release changes shows only in an object that was made anew, so that nothing older is queued beside it.
+# A row an object: released so often; of that after a rejection note, and made anew since; whether nothing of it may be sent.
+# What a release changes shows only in an object that was made anew, so that nothing older is queued beside it.
 WITHDRAWN_OBJECTS = """
     SELECT w.object_key, any_value(w.item_key) AS item_key, count(w.released) AS releases,
            count(*) FILTER (w.withdrawn <> 'delete' AND w.released < b.commit) AS rejections,

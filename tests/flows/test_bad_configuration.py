@@ -60,7 +60,7 @@ WRONG = [
     ('"jackets.csv"', '"scans"', ["[[source]] 1 manifest", "scans is not a file"]),
     ('"mpi.csv"', '"mpi.txt"', ["[patients] index", "mpi.txt does not exist"]),
     ('"mpi.csv"', '["mpi.csv", "mpi.txt"]', ["[patients] index", "mpi.txt does not exist"]),
-    ('"mpi.csv"', '[]', ["[patients] index"]),
+    ('"mpi.csv"', "[]", ["[patients] index"]),
     ('"workspace"', '"mpi.csv"', ["[project] workspace", "mpi.csv is not a folder"]),
     # In the contract, and not built yet.
     ('kind = "film"', 'kind = "pacs"', ["[[source]] 1 host is missing", "add it"]),

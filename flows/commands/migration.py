@@ -1,4 +1,4 @@
-"""What each command does. None but `run` imports Prefect."""
+"""The analyst's commands: a migration is made, run, looked at, taken back. None but `run` imports Prefect."""
 
 import argparse
 import errno
@@ -8,24 +8,17 @@ import signal
 import sqlite3
 import sys
 import threading
-from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from tasks.configuration import Configuration, read_configuration
+from flows.commands.opened import opened, plain
+from tasks.configuration import read_configuration
 from tasks.errors import ConfigurationError, StageBlockedError
 from tasks.workspace.clerical import clerical_check
-from tasks.workspace.layout import Workspace, open_workspace
 from tasks.workspace.reading import open_views
 from tasks.workspace.states import Balance, balance
 
 FULL_BELOW = 2**20  # bytes free; a database fails before the last of them is written
-
-
-def _opened(options: argparse.Namespace) -> tuple[Configuration, Workspace]:
-    configuration = read_configuration(options.configuration)
-    return configuration, open_workspace(configuration.project.workspace, configuration.project.name)
 
 
 def init(options: argparse.Namespace) -> int:
@@ -61,7 +54,7 @@ def film(options: argparse.Namespace) -> int:
     examined = examine(options.file, options.configuration)
     if options.json:
         pages = [{"page": page.page, "outcome": page.outcome, "reason": page.reason, **page.facts} for page in examined]
-        print(json.dumps(pages, default=_plain, indent=1, ensure_ascii=False))
+        print(json.dumps(pages, default=plain, indent=1, ensure_ascii=False))
     else:
         print("\n".join(printed(page) for page in examined))
     for path in save_objects(options.file, examined, options.out) if options.out else ():
@@ -108,7 +101,7 @@ def undo(options: argparse.Namespace) -> int:
     """`filmroom undo`."""
     from flows.undo import DELETE, Selection, undo
 
-    configuration, workspace = _opened(options)
+    configuration, workspace = opened(options)
     selection = Selection(options.wave, options.study, options.by, options.reason)
     undone = undo(configuration, workspace, selection, options.note or DELETE)
     print(f"{undone.withdrawn} objects of {selection.name} withdrawn; they wait for filmroom release")
@@ -121,7 +114,7 @@ def release(options: argparse.Namespace) -> int:
     """`filmroom release`."""
     from flows.undo import Selection, release
 
-    configuration, workspace = _opened(options)
+    configuration, workspace = opened(options)
     selection = Selection(options.wave, options.study, options.by, options.reason)
     studies = release(configuration, workspace, selection)
     print(f"{studies} studies of {selection.name} released: the next filmroom run loads them again")
@@ -132,7 +125,7 @@ def verify(options: argparse.Namespace) -> int:
     """`filmroom verify`."""
     from flows.verify import verify
 
-    configuration, workspace = _opened(options)
+    configuration, workspace = opened(options)
     verified = verify(configuration, workspace, options.sample / 100)
     print(f"{verified.objects} objects read back again")
     for kind, objects in sorted(verified.changes.items()):
@@ -142,7 +135,7 @@ def verify(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """`filmroom status`."""
-    _, workspace = _opened(options)
+    _, workspace = opened(options)
     with open_views(workspace) as connection:
         counted, checked = balance(connection), clerical_check(connection)
     if options.json:
@@ -173,7 +166,7 @@ def query(options: argparse.Namespace) -> int:
     """`filmroom query`."""
     import duckdb
 
-    _, workspace = _opened(options)
+    _, workspace = opened(options)
     with open_views(workspace) as connection:
         try:
             cursor = connection.execute(options.sql)
@@ -184,129 +177,11 @@ def query(options: argparse.Namespace) -> int:
         except duckdb.Error as error:  # its text may quote a value of the tables
             raise ConfigurationError(f"the query fails on what it reads ({type(error).__name__}): correct it") from error
     if options.json:
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_plain, indent=1))
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=plain, indent=1))
     else:
         print("\t".join(names))
         for row in rows:
-            print("\t".join("" if value is None else str(_plain(value)) for value in row))
-    return 0
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).hex()
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return value if isinstance(value, int | float | str) else str(value)
-
-
-def review_list(options: argparse.Namespace) -> int:
-    """`filmroom review list`."""
-    from flows.review.desk import waiting
-
-    _, workspace = _opened(options)
-    with open_views(workspace) as connection:
-        rows = waiting(connection)
-    if options.json:
-        print(json.dumps(rows, default=_plain, indent=1))
-    for row in rows if not options.json else ():
-        print(f"{row['key']}  {row['items']:>3} item(s)  {row['stage']:<10} {row['reason']}")
-    return 0
-
-
-def review_show(options: argparse.Namespace) -> int:
-    """`filmroom review show KEY`."""
-    from flows.review.desk import shown
-
-    _, workspace = _opened(options)
-    with open_views(workspace) as connection:
-        print(json.dumps(shown(connection, options.key), default=_plain, indent=1, ensure_ascii=False))
-    return 0
-
-
-def review_decide(options: argparse.Namespace) -> int:
-    """`filmroom review decide KEY`."""
-    from flows.review.decisions import Decision, decide
-
-    configuration, workspace = _opened(options)
-    choices = {"link": options.link, "new patient": options.new_patient, "nobody": options.nobody, "undo": options.undo,
-               "right": options.right, "wrong": options.wrong}  # fmt: skip
-    name, value = next((name, value) for name, value in choices.items() if value)
-    decision = Decision(options.key, name, value if isinstance(value, str) else "", options.by, options.reason, options.answers)
-    number = decide(configuration, workspace, decision)
-    print("the record has this decision already" if number is None else _decided(number))
-    return 0
-
-
-def _decided(commit: int) -> str:
-    return f"decided, commit {commit}: it takes effect with the next filmroom run"
-
-
-def review_export(options: argparse.Namespace) -> int:
-    """`filmroom review export FILE`."""
-    from flows.review.sheets import write_queue
-
-    _, workspace = _opened(options)
-    with open_views(workspace) as connection:
-        rows = write_queue(connection, options.file)
-    print(_written(rows, options.file))
-    return 0
-
-
-def review_sample(options: argparse.Namespace) -> int:
-    """`filmroom review sample FILE`."""
-    from flows.review.sheets import write_sample
-
-    _, workspace = _opened(options)
-    with open_views(workspace) as connection:
-        rows = write_sample(connection, options.file, options.size)
-    print(_written(rows, options.file))
-    return 0
-
-
-def _written(rows: int, file: Path) -> str:
-    return f"{rows} rows written to {file}: it holds patients, keep it as the workspace is kept"
-
-
-def review_import(options: argparse.Namespace) -> int:
-    """`filmroom review import FILE`."""
-    from flows.review.decisions import record
-    from flows.review.sheets import read_sheet
-
-    configuration, workspace = _opened(options)
-    found = read_sheet(options.file, options.by)
-    done = record(configuration, workspace, [decision for _, decision in found])
-    for number, why in done.refused:
-        print(f"filmroom: line {found[number][0]}: {why}", file=sys.stderr)
-    print(f"{done.recorded} recorded, {len(done.known)} in the record already, {len(done.refused)} refused")
-    if done.commit is not None:
-        print(_decided(done.commit))
-    return 1 if done.refused else 0
-
-
-def audit_verify(options: argparse.Namespace) -> int:
-    """`filmroom audit verify`."""
-    from tasks.audit.verify import verify
-
-    _, workspace = _opened(options)
-    report = verify(workspace, options.head)
-    for line in report.faults:
-        print(f"FAIL  {line}")
-    for path in report.unnamed:
-        print(f"note  {path}: no manifest names it; it does not count")
-    verdict = "broken" if report.faults else "whole"
-    print(f"{verdict}: {report.rows} rows, {report.events} events, head {report.number} {report.head}")
-    return 1 if report.faults else 0
-
-
-def audit_show(options: argparse.Namespace) -> int:
-    """`filmroom audit show KEY`."""
-    from flows.review.desk import history
-
-    _, workspace = _opened(options)
-    with open_views(workspace) as connection:
-        for event in history(connection, options.key):
-            print(json.dumps(event, default=_plain, ensure_ascii=False))
+            print("\t".join("" if value is None else str(plain(value)) for value in row))
     return 0
 
 
@@ -315,7 +190,7 @@ def pacs_serve(options: argparse.Namespace) -> int:
     from tasks.configuration import EmbeddedTarget
     from tasks.pacs.server import EmbeddedPacs
 
-    configuration, workspace = _opened(options)
+    configuration, workspace = opened(options)
     target = configuration.target if isinstance(configuration.target, EmbeddedTarget) else EmbeddedTarget()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
