@@ -2,13 +2,14 @@
 
 usage: python -m benchmarks.load [ROUNDS]
 
-Films of 0.5 MB and of 10 MB, uncompressed, go into an empty Orthanc each time: by `load` as a run does it (look, send; then the
-same with every object read back and hashed, the receipt made), by storescu, dcmsend and pynetdicom at 1 and 4 associations, and
-by POST to Orthanc's REST interface, 4 at a time, which is the ceiling of the archive itself. `load` and the ceiling take turns
-within a round, and what counts is the median over the rounds; the peers, which are far behind, have one. `load` sends at least
-400 and 50 objects a second, or 95% of the ceiling where that is lower, and proves at least 350 and 30; it is ahead of each of
-its peers, and not behind the best of them where the archive is started with `TCP_NODELAY=1`, which takes the 40 ms stall away that
-they suffer from. All lies in memory where the machine has room for it there, so that no disk is measured.
+Films of 0.5 MB and of 10 MB, uncompressed, go into an empty Orthanc each time: by `load` as a run does it (look, send; then
+the same with every object read back and hashed, the receipt made), by storescu, dcmsend and pynetdicom at 1 and 4
+associations, and by POST to Orthanc's REST interface, 4 at a time, which is the ceiling of the archive itself. `load` and the
+ceiling take turns within a round, and what counts is the median over the rounds; the peers, which are far behind, have one.
+`load` sends at least 400 and 50 objects a second, or 95% of the ceiling where that is lower, and proves at least 350 and 30;
+it is ahead of each of its peers, and not behind the best of them where the archive is started with `TCP_NODELAY=1`, which
+takes the 40 ms stall away that they suffer from. All lies in memory where the machine has room for it there, so that no disk
+is measured.
 """
 
 import os
