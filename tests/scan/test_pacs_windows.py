@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
@@ -60,7 +60,13 @@ def seconds(time: str) -> float:
     return int(time[:2]) * 3600 + int(time[2:4] or 0) * 60 + float(time[4:] or 0)
 
 
+_HIDDEN = [*(("", "", "0", "CT"),) * 7, *(("", "", "0", "CR"),) * 3, ("", "", "0", "XYZ")]  # behind those that are shown
+_UNTIMED = [*(("20000101", "12", "0", "CT"),) * 30, ("20000101", "", "0", "CT")]
+
+
 @settings(max_examples=40)
+@example(_HIDDEN, 10, True, "")
+@example(_UNTIMED, 25, True, "PatientID")
 @given(
     _STUDIES, st.sampled_from([10, 13, 25, 100]), st.booleans(), st.sampled_from(["", "StudyDate", "StudyTime", "PatientID"])
 )

@@ -105,24 +105,21 @@ class StudyWindows:
             yield from self._halves(half, part, keys, otherwise)
 
     def _day(self, window: Window) -> Iterator[Window]:
+        """Parts of a day by time, and the day itself, never whole: a time does not match a study without one."""
         yield from self._halves(window, _SECONDS, partial(_times, window.keys), self._modalities)
+        yield window
 
     def _modalities(self, window: Window) -> Iterator[Window]:
-        """Parts of a window by modality, and the window itself: whole, if they are and hold all that it showed."""
-        if window.whole:
-            yield window
-            return
-        found: set[str] = set()
-        are_whole = True
-        for modality in _MODALITIES:
-            part = self._ask({**window.keys, "ModalitiesInStudy": modality})
-            if part.studies == window.studies and found >= window.studies:
-                are_whole = False  # a second modality with the same answer: the peer ignores the key
-                break
-            found |= part.studies
-            are_whole = are_whole and part.whole
-            yield part
-        yield Window(window.keys, window.answers, are_whole and found >= window.studies)
+        """Parts of a window by modality, and the window itself, never whole: other modalities may be hidden."""
+        if not window.whole:
+            found: set[str] = set()
+            for modality in _MODALITIES:
+                part = self._ask({**window.keys, "ModalitiesInStudy": modality})
+                if part.studies == window.studies and found >= window.studies:
+                    break  # a second modality with the same answer: the peer ignores the key
+                found |= part.studies
+                yield part
+        yield window
 
     def _beginning(self, window: Window, prefix: str) -> Iterator[Window]:
         """Parts of a window by the next character of the Patient ID."""
