@@ -84,7 +84,9 @@ def jackets(people: Sequence[Patient]) -> list[Jacket]:
         found[place].identified, found[place].state, found[place].why = False, "review", _NAMESAKE
         found[place].exams = found[place].exams[:1]
     found[19].label = replace(people[19], birth=people[19].birth.replace(year=people[19].birth.year + 9))
-    found[19].state, found[19].why = "review", "the birth date on the label is not the index's"
+    found[19].why = "two digits of the birth date on the label are swapped; number and name agree with the index"
+    # A twin has another given name, which the label shows; the manifest adds the number.
+    found[24].state, found[24].why = "verified", "name and birth date on the label, the number in the manifest"
     found[NOT_IN_INDEX].state, found[NOT_IN_INDEX].why = "review", "the patient is not in the index"
     found[10].state, found[10].why = "review", "another patient's film lies in this jacket"
     found[13].state, found[13].why = "review", "another patient's film was saved into this jacket"
